@@ -1,0 +1,171 @@
+//! The composite resource that a request is about: which kind, which name, which
+//! spec.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::claim::validate::{Problem, Problems};
+use crate::claim::{PlatformSpec, RegionSpec};
+use crate::structpb::View;
+
+/// A composite resource of a kind that this function composes.
+#[derive(Debug)]
+pub enum Composite {
+    /// `XPlatform`.
+    Platform(Platform),
+    /// `XRegion`.
+    Region(Region),
+}
+
+/// Where a composite resource lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// What its objects are named after: the claim's name where there is a claim.
+    pub name: String,
+    /// The namespace of everything that it composes.
+    pub namespace: String,
+}
+
+/// An `XPlatform`.
+#[derive(Debug)]
+pub struct Platform {
+    /// Name and namespace.
+    pub identity: Identity,
+    /// Kind of the object that people delete: the claim or, without one, the
+    /// composite itself.
+    pub root_kind: &'static str,
+    /// The spec.
+    pub spec: PlatformSpec,
+}
+
+/// An `XRegion`.
+#[derive(Debug)]
+pub struct Region {
+    /// Name and namespace.
+    pub identity: Identity,
+    /// The spec.
+    pub spec: RegionSpec,
+}
+
+/// Why a composite resource cannot be worked with.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not a kind of ours.
+    #[error(
+        "this function does not compose kind {0:?}: use it in the Compositions of its own package only"
+    )]
+    Kind(String),
+    /// The spec is not valid.
+    #[error("{0}")]
+    Spec(Problems),
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Spec(problem.into())
+    }
+}
+
+/// Fields that Crossplane adds to the spec of a claim or a composite resource.
+const MACHINERY: [&str; 12] = [
+    "claimRef",
+    "compositeDeletePolicy",
+    "compositionRef",
+    "compositionRevisionRef",
+    "compositionRevisionSelector",
+    "compositionSelector",
+    "compositionUpdatePolicy",
+    "crossplane",
+    "publishConnectionDetailsTo",
+    "resourceRef",
+    "resourceRefs",
+    "writeConnectionSecretToRef",
+];
+
+/// The spec of a claim or composite resource without what Crossplane added.
+pub fn without_machinery(spec: &mut Map<String, Value>) {
+    for field in MACHINERY {
+        spec.remove(field);
+    }
+}
+
+impl Composite {
+    /// Reads a composite resource.
+    ///
+    /// # Errors
+    ///
+    /// When the kind is not ours, or when the spec is not valid.
+    pub fn read(object: View<'_>) -> Result<Self, Error> {
+        let kind = object.text(&["kind"]).unwrap_or_default();
+        match kind {
+            "XPlatform" => Platform::read(object).map(Self::Platform),
+            "XRegion" => Region::read(object).map(Self::Region),
+            other => Err(Error::Kind(other.to_owned())),
+        }
+    }
+}
+
+impl Platform {
+    fn read(object: View<'_>) -> Result<Self, Error> {
+        let claim = object.at(&["spec", "claimRef"]).and_then(|c| c.object());
+        let (identity, root_kind) = match claim {
+            Some(claim) => (
+                Identity {
+                    name: text(claim, &["name"]),
+                    namespace: text(claim, &["namespace"]),
+                },
+                "Platform",
+            ),
+            None => (own_identity(object), "XPlatform"),
+        };
+        if identity.namespace.is_empty() {
+            return Err(Problem::new(
+                "spec.claimRef",
+                "an XPlatform without a claim has no namespace to live in: delete it and create a Platform in a namespace",
+            )
+            .into());
+        }
+        Ok(Self {
+            identity,
+            root_kind,
+            spec: spec(object)?,
+        })
+    }
+}
+
+impl Region {
+    fn read(object: View<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            identity: own_identity(object),
+            spec: spec(object)?,
+        })
+    }
+}
+
+fn own_identity(object: View<'_>) -> Identity {
+    Identity {
+        name: text(object, &["metadata", "name"]),
+        namespace: text(object, &["metadata", "namespace"]),
+    }
+}
+
+fn text(object: View<'_>, path: &[&str]) -> String {
+    object.text(path).unwrap_or_default().to_owned()
+}
+
+/// Reads the spec strictly: a field that nobody knows is a mistake that would
+/// otherwise be ignored in silence.
+fn spec<T: DeserializeOwned>(object: View<'_>) -> Result<T, Problem> {
+    let mut spec = match object.json(&["spec"]) {
+        Some(Value::Object(spec)) => spec,
+        _ => Map::new(),
+    };
+    without_machinery(&mut spec);
+    serde_path_to_error::deserialize(Value::Object(spec)).map_err(|error| {
+        let path = match error.path().to_string().as_str() {
+            "." => "spec".to_owned(),
+            path => format!("spec.{path}"),
+        };
+        Problem::new(path, error.into_inner())
+    })
+}

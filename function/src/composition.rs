@@ -1,0 +1,110 @@
+//! What every composite resource results in: objects, a status and conditions.
+
+use serde_json::{Map, Value};
+
+use crate::ready::Readiness;
+
+/// Everything that a composite resource should result in.
+#[derive(Debug, Default)]
+pub struct Composition {
+    /// The objects.
+    pub desired: Vec<Desired>,
+    /// The status of the composite resource, whole: what is left out is removed.
+    pub status: Map<String, Value>,
+    /// Its conditions, whole: what is left out becomes Unknown.
+    pub conditions: Vec<Condition>,
+}
+
+/// An object that should exist.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// Identifies the object within its composite for ever: another key is another
+    /// object.
+    pub key: String,
+    /// The object: everything that we want of it, nothing that we merely saw.
+    pub object: Map<String, Value>,
+    /// Whether it is ready.
+    pub ready: bool,
+}
+
+/// A condition of a composite resource, shown on its claim too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Its type.
+    pub kind: &'static str,
+    /// Whether it holds.
+    pub holds: Holds,
+    /// One word.
+    pub reason: String,
+    /// The text; the actionable part comes last.
+    pub message: String,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl Condition {
+    /// The spec makes sense.
+    pub const VALID: &'static str = "Valid";
+    /// Networks, machines and load balancers are ready.
+    pub const INFRASTRUCTURE_READY: &'static str = "InfrastructureReady";
+    /// Nothing waits for an approval.
+    pub const CHANGES_APPLIED: &'static str = "ChangesApplied";
+
+    /// A condition that holds.
+    pub fn yes(kind: &'static str, reason: &str) -> Self {
+        Self::new(kind, Holds::Yes, reason, String::new())
+    }
+
+    /// A condition that does not hold.
+    pub fn no(kind: &'static str, reason: &str, message: String) -> Self {
+        Self::new(kind, Holds::No, reason, message)
+    }
+
+    /// A condition.
+    pub fn new(kind: &'static str, holds: Holds, reason: &str, message: String) -> Self {
+        Self {
+            kind,
+            holds,
+            reason: reason.to_owned(),
+            message,
+        }
+    }
+}
+
+/// The condition that sums up the readiness of some parts, by their names.
+pub fn summary<'a>(
+    kind: &'static str,
+    parts: impl ExactSizeIterator<Item = (&'a str, &'a Readiness)>,
+) -> Condition {
+    let total = parts.len();
+    let waiting: Vec<_> = parts.filter(|(_, readiness)| !readiness.ready).collect();
+    let Some((name, first)) = waiting
+        .iter()
+        .find(|(_, readiness)| !readiness.message.is_empty())
+        .or_else(|| waiting.first())
+    else {
+        return Condition::yes(kind, "Available");
+    };
+    let cause = if first.message.is_empty() {
+        first.reason.as_str()
+    } else {
+        first.message.as_str()
+    };
+    Condition::no(
+        kind,
+        &first.reason,
+        format!(
+            "{} of {total} ready, waiting for {name}: {cause}",
+            total - waiting.len()
+        ),
+    )
+}
