@@ -1,0 +1,149 @@
+//! A project: what the tokens of one customer project see.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::{Action, ActionError, ActionMode, NewAction, Status},
+    clock::later,
+    collection::Id,
+    fault::ActionFault,
+    rate_limit::Bucket,
+    resource::{self, Resources},
+};
+
+/// The state of one project. Tests may change it directly, without any of the API's checks.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Project {
+    next_id: Id,
+    /// The objects, by kind.
+    pub resources: Resources,
+    actions: BTreeMap<Id, Action>,
+    /// The request budget.
+    #[serde(skip)]
+    pub bucket: Bucket,
+}
+
+impl Project {
+    /// An empty project whose ids start at `first_id`.
+    pub(crate) fn new(first_id: Id) -> Self {
+        Self {
+            next_id: first_id,
+            resources: Resources::default(),
+            actions: BTreeMap::new(),
+            bucket: Bucket::default(),
+        }
+    }
+
+    /// An id that nothing in this simulator has.
+    pub fn new_id(&mut self) -> Id {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    pub(crate) const fn next_id(&self) -> Id {
+        self.next_id
+    }
+
+    /// All actions, by ascending id.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.actions.values()
+    }
+
+    /// The action with this id.
+    pub fn action(&self, id: Id) -> Option<&Action> {
+        self.actions.get(&id)
+    }
+
+    /// The action that changes this object now.
+    pub fn running_on(&self, kind: &str, id: Id) -> Option<&Action> {
+        self.actions()
+            .find(|action| action.is_running() && action.concerns(kind, id))
+    }
+
+    pub(crate) fn start_action(
+        &mut self,
+        action: NewAction,
+        mode: ActionMode,
+        fault: Option<ActionFault>,
+        now: Timestamp,
+    ) -> Id {
+        let id = self.new_id();
+        let fault = fault.unwrap_or_default();
+        let duration = match (fault.duration, mode) {
+            (Some(duration), _) | (None, ActionMode::Automatic(duration)) => Some(duration),
+            (None, ActionMode::Explicit) => None,
+        };
+        self.actions.insert(
+            id,
+            Action {
+                id,
+                command: action.command.to_owned(),
+                status: Status::Running,
+                started: now,
+                finished: None,
+                resources: action.resources,
+                error: None,
+                due: duration.map(|duration| later(now, duration)),
+                fate: fault.error,
+                change: action.change,
+            },
+        );
+        id
+    }
+
+    /// Finishes every action that is due, in the order in which they fell due.
+    pub(crate) fn settle(&mut self, now: Timestamp) {
+        let mut due: Vec<(Timestamp, Id)> = self
+            .actions()
+            .filter(|action| action.is_running())
+            .filter_map(|action| Some((action.due.filter(|due| *due <= now)?, action.id)))
+            .collect();
+        due.sort_unstable();
+        for (moment, id) in due {
+            self.finish_action(id, None, moment);
+        }
+    }
+
+    /// Finishes a running action; it fails with `error` or with the failure planned for it.
+    pub(crate) fn finish_action(
+        &mut self,
+        id: Id,
+        error: Option<ActionError>,
+        now: Timestamp,
+    ) -> Option<Action> {
+        let mut action = self
+            .actions
+            .get(&id)
+            .filter(|action| action.is_running())?
+            .clone();
+        action.error = error
+            .or_else(|| action.fate.take())
+            .or_else(|| self.apply(&action).err());
+        action.status = if action.error.is_some() {
+            Status::Error
+        } else {
+            Status::Success
+        };
+        action.finished = Some(now);
+        self.actions.insert(id, action.clone());
+        Some(action)
+    }
+
+    fn apply(&mut self, action: &Action) -> Result<(), ActionError> {
+        let target = action.resources.first();
+        let kind = resource::KINDS
+            .iter()
+            .find(|kind| target.is_some_and(|target| target.kind == kind.name));
+        match (target, kind.and_then(|kind| kind.changes.as_ref())) {
+            (Some(target), Some(changes)) => (changes.apply)(self, target.id, &action.change),
+            _ => Err(ActionError::new(
+                "action_failed",
+                "the object does not exist",
+            )),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The world of one simulator: its projects, the tokens that open them, and who is let in.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use http::Method;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::{Action, ActionError, ActionMode},
+    clock::Clock,
+    collection::Id,
+    error::ApiError,
+    fault::ActionFault,
+    project::Project,
+    rate_limit::{RateLimit, Standing},
+    request::{ApiRequest, Token},
+    route::{Call, Lookup, Matched, Reply, Router},
+};
+
+/// Ids of one project start this far from those of the next, so that no id exists in two projects.
+const IDS_PER_PROJECT: Id = 1_000_000;
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Everything.
+    ReadWrite,
+    /// Only GET; other methods are answered 403 `token_readonly`.
+    ReadOnly,
+}
+
+/// Everything that a simulator knows.
+#[derive(Debug)]
+pub struct World {
+    clock: Clock,
+    /// When actions finish.
+    pub actions: ActionMode,
+    /// The request budget of each project.
+    pub rate_limit: RateLimit,
+    projects: BTreeMap<String, Project>,
+    tokens: BTreeMap<Token, (String, Access)>,
+}
+
+/// The state of all projects, to be stored as JSON. Tokens are not part of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SavedState {
+    projects: BTreeMap<String, serde_json::Value>,
+}
+
+/// Why a saved state cannot be restored.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// A project is not in the form that [`World::save`] writes.
+    #[error("read the state of project {project}")]
+    Project {
+        /// The project's name.
+        project: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// How far a request came before a handler is asked.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) project: Option<String>,
+    pub(crate) standing: Option<Standing>,
+    pub(crate) verdict: Result<Admitted, ApiError>,
+}
+
+/// A request that is let in: whose it is and what answers it.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    project: String,
+    matched: Matched,
+}
+
+impl World {
+    pub(crate) const fn new(clock: Clock, actions: ActionMode, rate_limit: RateLimit) -> Self {
+        Self {
+            clock,
+            actions,
+            rate_limit,
+            projects: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+        }
+    }
+
+    /// Locks a world with everything settled that is due.
+    pub(crate) fn lock(world: &Arc<Mutex<Self>>) -> MutexGuard<'_, Self> {
+        let mut guard = world.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = guard.now();
+        for project in guard.projects.values_mut() {
+            project.settle(now);
+        }
+        guard
+    }
+
+    /// The present moment on this world's clock.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Lets `token` open the project called `project`, which is made when it does not exist.
+    pub fn add_token(&mut self, project: &str, token: &str, access: Access) {
+        if !self.projects.contains_key(project) {
+            let block = self
+                .projects
+                .values()
+                .map(|project| project.next_id() / IDS_PER_PROJECT)
+                .max()
+                .unwrap_or(0)
+                + 1;
+            self.projects.insert(
+                project.to_owned(),
+                Project::new(block * IDS_PER_PROJECT + 1),
+            );
+        }
+        self.tokens
+            .insert(Token(token.to_owned()), (project.to_owned(), access));
+    }
+
+    /// Makes a token unknown; its project stays.
+    pub fn revoke_token(&mut self, token: &str) {
+        self.tokens.remove(&Token(token.to_owned()));
+    }
+
+    /// The project that a token opens.
+    pub fn project(&self, token: &str) -> Option<&Project> {
+        let (name, _) = self.tokens.get(&Token(token.to_owned()))?;
+        self.projects.get(name)
+    }
+
+    /// The project that a token opens, to be changed by hand.
+    pub fn project_mut(&mut self, token: &str) -> Option<&mut Project> {
+        let (name, _) = self.tokens.get(&Token(token.to_owned()))?;
+        self.projects.get_mut(name)
+    }
+
+    /// All projects with their names.
+    pub fn projects(&self) -> impl Iterator<Item = (&str, &Project)> {
+        self.projects
+            .iter()
+            .map(|(name, project)| (name.as_str(), project))
+    }
+
+    /// Uses up the request budget of a token's project, as if others had spent it.
+    pub fn exhaust_rate_limit(&mut self, token: &str) {
+        let (limit, now) = (self.rate_limit, self.now());
+        if let Some(project) = self.project_mut(token) {
+            project.bucket.exhaust(limit, now);
+        }
+    }
+
+    /// The state of all projects.
+    pub fn save(&self) -> Result<SavedState, serde_json::Error> {
+        let projects = self
+            .projects
+            .iter()
+            .map(|(name, project)| Ok((name.clone(), serde_json::to_value(project)?)));
+        Ok(SavedState {
+            projects: projects.collect::<Result<_, serde_json::Error>>()?,
+        })
+    }
+
+    /// Replaces the projects by saved ones. Tokens stay as they are: they open the project of the same name.
+    pub fn restore(&mut self, state: SavedState) -> Result<(), RestoreError> {
+        let mut projects = BTreeMap::new();
+        for (name, value) in state.projects {
+            match serde_json::from_value(value) {
+                Ok(project) => projects.insert(name, project),
+                Err(source) => {
+                    return Err(RestoreError::Project {
+                        project: name,
+                        source,
+                    });
+                }
+            };
+        }
+        self.projects = projects;
+        Ok(())
+    }
+
+    pub(crate) fn running_actions(&self) -> Vec<Action> {
+        let mut running: Vec<Action> = self
+            .projects
+            .values()
+            .flat_map(Project::actions)
+            .filter(|action| action.is_running())
+            .cloned()
+            .collect();
+        running.sort_by_key(|action| (action.started, action.id));
+        running
+    }
+
+    pub(crate) fn finish_action(&mut self, id: Id, error: Option<&ActionError>) -> Option<Action> {
+        let now = self.now();
+        self.projects
+            .values_mut()
+            .find_map(|project| project.finish_action(id, error.cloned(), now))
+    }
+
+    /// Decides, in the API's order, whether a request reaches its handler: path, token, method, access, budget.
+    pub(crate) fn admit(&mut self, router: &Router, request: &ApiRequest) -> Admission {
+        let refused = |error| Admission {
+            project: None,
+            standing: None,
+            verdict: Err(error),
+        };
+        let lookup = match &request.path {
+            Some(path) => router.lookup(&request.method, path),
+            None => Lookup::UnknownPath,
+        };
+        if matches!(lookup, Lookup::UnknownPath) {
+            return refused(ApiError::unknown_path());
+        }
+        let Some(token) = &request.token else {
+            return refused(ApiError::unauthorized("token is required"));
+        };
+        let now = self.now();
+        let limit = self.rate_limit;
+        let Some((name, access)) = self.tokens.get(token) else {
+            return refused(ApiError::unauthorized("unable to authenticate"));
+        };
+        let Some(project) = self.projects.get_mut(name) else {
+            return refused(ApiError::unauthorized("unable to authenticate"));
+        };
+        let within_budget = project.bucket.take(limit, now);
+        let verdict = match lookup {
+            _ if !within_budget => Err(ApiError::rate_limit_exceeded(limit.limit)),
+            Lookup::Found(_) if *access == Access::ReadOnly && request.method != Method::GET => {
+                Err(ApiError::token_readonly())
+            }
+            Lookup::Found(matched) => Ok(Admitted {
+                project: name.clone(),
+                matched,
+            }),
+            Lookup::WrongMethod | Lookup::UnknownPath => Err(ApiError::method_not_allowed()),
+        };
+        Admission {
+            project: Some(name.clone()),
+            standing: Some(project.bucket.standing(limit, now)),
+            verdict,
+        }
+    }
+
+    /// Runs the handler of an admitted request.
+    pub(crate) fn perform(
+        &mut self,
+        admitted: &Admitted,
+        request: &ApiRequest,
+        fault: Option<ActionFault>,
+    ) -> Reply {
+        let Admitted { project, matched } = admitted;
+        let (now, actions) = (self.now(), self.actions);
+        // A restored state may lack the project that the token opened a moment ago.
+        let Some(project) = self.projects.get_mut(project) else {
+            return ApiError::unauthorized("unable to authenticate").into();
+        };
+        let mut call = Call {
+            kind: matched.kind,
+            project,
+            request,
+            parameters: &matched.parameters,
+            now,
+            actions,
+            fault,
+        };
+        (matched.handler)(&mut call).unwrap_or_else(Reply::from)
+    }
+}
