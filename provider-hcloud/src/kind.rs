@@ -1,0 +1,298 @@
+//! The kinds: each file implements [`External`](crate::managed::External) for one of them on the Hetzner client.
+//!
+//! Here is what they share: credentials, labels of ownership, external names, and what to do about a failure.
+
+pub mod network;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use api::{Managed, UID_LABEL};
+use kube::ResourceExt;
+use serde::Deserialize;
+
+use crate::{
+    clock::Clock,
+    hcloud::{
+        self, Class, Client, Clients, Endpoint, InvalidEndpoint, InvalidToken, Token,
+        labels::{self, InvalidLabel, Labels},
+    },
+    managed::{ExternalError, Retry, annotations, credentials::Config},
+};
+
+/// How soon to try again what another change of the same object prevented.
+const SOON: Duration = Duration::from_secs(3);
+/// How soon to look again whether an object is still used by others.
+const HELD: Duration = Duration::from_secs(10);
+
+/// Clients of the Hetzner Cloud API for every set of credentials. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Hetzner {
+    clients: Clients,
+    clock: Clock,
+}
+
+/// Credentials that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialsError {
+    /// The value of the Secret's key is not text.
+    #[error("the credentials are not UTF-8 text")]
+    NotText,
+    /// The value of the Secret's key begins like JSON, and is not an object with a token.
+    #[error("the credentials are neither a bare token nor a JSON object with \"token\"")]
+    NotCredentials,
+    /// The token cannot be a token.
+    #[error("the credentials hold no valid token")]
+    Token(#[source] InvalidToken),
+    /// The endpoint cannot be an endpoint.
+    #[error("the endpoint cannot be used")]
+    Endpoint(#[source] InvalidEndpoint),
+}
+
+/// Credentials in the shape that generated providers use.
+#[derive(Deserialize)]
+struct JsonCredentials {
+    token: String,
+    #[serde(default)]
+    endpoint: Option<String>,
+}
+
+impl Hetzner {
+    /// Shares the clients of `clients`.
+    pub fn new(clients: Clients, clock: Clock) -> Self {
+        Self { clients, clock }
+    }
+
+    /// The client for the credentials of `config`.
+    ///
+    /// # Errors
+    /// When they cannot be credentials. Whether the API accepts them, the first call tells.
+    pub fn client(&self, config: &Config) -> Result<Client, ExternalError> {
+        let credentials = parse_credentials(config.secret.expose());
+        let credentials = credentials.and_then(|(token, endpoint)| {
+            let endpoint = config.endpoint.as_ref().or(endpoint.as_ref());
+            let endpoint =
+                endpoint.map_or_else(|| Ok(Endpoint::default()), |text| Endpoint::parse(text));
+            Ok((
+                Token::new(&token).map_err(CredentialsError::Token)?,
+                endpoint.map_err(CredentialsError::Endpoint)?,
+            ))
+        });
+        match credentials {
+            Ok((token, endpoint)) => Ok(self.clients.get(&endpoint, &token)),
+            Err(error) => Err(ExternalError::new(error, Retry::OnChange)),
+        }
+    }
+}
+
+/// Token and endpoint out of a bare token or a JSON object. The error says nothing of the contents.
+fn parse_credentials(bytes: &[u8]) -> Result<(String, Option<String>), CredentialsError> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| CredentialsError::NotText)?
+        .trim();
+    if !text.starts_with('{') {
+        return Ok((text.to_owned(), None));
+    }
+    let json: JsonCredentials =
+        serde_json::from_str(text).map_err(|_| CredentialsError::NotCredentials)?;
+    Ok((
+        json.token,
+        json.endpoint.filter(|endpoint| !endpoint.is_empty()),
+    ))
+}
+
+/// What to do about a failed call: one decision for each class.
+fn retry(error: &hcloud::Error, clock: &Clock) -> Retry {
+    match error.class() {
+        Class::Conflict | Class::Locked => Retry::After(SOON),
+        Class::InUse => Retry::After(HELD),
+        Class::RateLimited => {
+            let full = error.retry_at().unwrap_or_else(|| clock.now());
+            let wait = Duration::try_from(full.duration_since(clock.now())).unwrap_or_default();
+            Retry::After(wait.max(SOON))
+        }
+        // Nothing changes until somebody changes the spec, the Secret or the project; refused requests cost budget too.
+        Class::Invalid
+        | Class::Unauthorized
+        | Class::Forbidden
+        | Class::Quota
+        | Class::Protected => Retry::OnChange,
+        Class::NotFound
+        | Class::Unavailable
+        | Class::Capacity
+        | Class::Uniqueness
+        | Class::OutcomeUnknown
+        | Class::Other => Retry::BackOff,
+    }
+}
+
+fn call_failed(error: hcloud::Error, clock: &Clock) -> ExternalError {
+    if error.class() == Class::OutcomeUnknown {
+        return ExternalError::with_unknown_outcome(error);
+    }
+    let retry = retry(&error, clock);
+    ExternalError::new(error, retry)
+}
+
+/// The external name is not one that this provider could have given.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "annotation {} is {name:?}: it must be the numeric id of an existing {kind}, or be left out to have one created",
+    annotations::EXTERNAL_NAME
+)]
+pub struct InvalidExternalName {
+    name: String,
+    kind: String,
+}
+
+/// The id that the external name stands for; `None` when there is no external name.
+fn external_id<R: Managed>(resource: &R) -> Result<Option<u64>, InvalidExternalName> {
+    let name = annotations::get(resource.meta(), annotations::EXTERNAL_NAME);
+    name.map(|name| {
+        name.parse()
+            .ok()
+            .filter(|id| *id > 0)
+            .ok_or_else(|| InvalidExternalName {
+                name: name.to_owned(),
+                kind: R::kind(&()).into_owned(),
+            })
+    })
+    .transpose()
+}
+
+/// The labels that mark an external object as belonging to `resource`.
+fn ownership_labels<R: Managed>(resource: &R) -> Labels {
+    let kind = format!("{}.{}", R::kind(&()), R::group(&())).to_lowercase();
+    let config = &resource.managed_spec().provider_config_ref;
+    let mut owned: BTreeMap<_, _> = [
+        ("crossplane-kind", kind),
+        ("crossplane-name", resource.name_any()),
+        (
+            "crossplane-namespace",
+            resource.namespace().unwrap_or_default(),
+        ),
+        ("crossplane-providerconfig", config.name.clone()),
+        ("crossplane-providerconfig-kind", config.kind.to_string()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), labels::fit_value(&value)))
+    .collect();
+    // Not shortened: this one is searched for.
+    owned.insert(UID_LABEL.to_owned(), resource.uid().unwrap_or_default());
+    owned
+}
+
+/// A label in the spec that the API would refuse.
+#[derive(Debug, thiserror::Error)]
+#[error("spec.forProvider.labels[{key}]")]
+pub struct RefusedLabel {
+    key: String,
+    source: InvalidLabel,
+}
+
+/// The labels that the external object is to have, those of the spec and those of ownership.
+fn desired_labels<R: Managed>(resource: &R, spec: &Labels) -> Result<Labels, RefusedLabel> {
+    for (key, value) in spec {
+        let checked = labels::check_key(key).and_then(|()| labels::check_value(value));
+        checked.map_err(|source| RefusedLabel {
+            key: key.clone(),
+            source,
+        })?;
+    }
+    let mut desired = spec.clone();
+    desired.extend(ownership_labels(resource));
+    Ok(desired)
+}
+
+/// Of several objects that carry the same UID the oldest, so that every look finds the same.
+fn oldest<T: hcloud::Resource>(found: Vec<Arc<T>>) -> Option<Arc<T>> {
+    found.into_iter().min_by_key(|object| object.id())
+}
+
+#[cfg(test)]
+mod tests {
+    use api::{Network, NetworkSpec};
+
+    use super::*;
+
+    fn network(name: &str) -> Network {
+        let mut network = Network::new(name, NetworkSpec::default());
+        network.metadata.namespace = Some("team".to_owned());
+        network.metadata.uid = Some("7d1ad8b2-0000-4000-8000-000000000001".to_owned());
+        network
+    }
+
+    #[test]
+    fn credentials_are_a_bare_token_or_json() {
+        assert_eq!(
+            parse_credentials(b" abc\n").unwrap(),
+            ("abc".to_owned(), None)
+        );
+        assert_eq!(
+            parse_credentials(br#"{"token":"abc","endpoint":"http://x/v1","poll_interval":"1s"}"#)
+                .unwrap(),
+            ("abc".to_owned(), Some("http://x/v1".to_owned()))
+        );
+        assert_eq!(
+            parse_credentials(br#"{"token":"abc","endpoint":""}"#)
+                .unwrap()
+                .1,
+            None
+        );
+    }
+
+    #[test]
+    fn bad_credentials_are_not_quoted() {
+        for bytes in [
+            &b"{\"tokn\":\"s3cret\"}"[..],
+            &b"{s3cret"[..],
+            &b"s3cret\xff"[..],
+        ] {
+            let error = parse_credentials(bytes).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn an_external_name_is_a_positive_number() {
+        let mut network = network("n");
+        assert_eq!(external_id(&network).unwrap(), None);
+        for (name, id) in [
+            ("42", Some(42)),
+            ("0", None),
+            ("-1", None),
+            ("n", None),
+            ("4 2", None),
+        ] {
+            network
+                .annotations_mut()
+                .insert(annotations::EXTERNAL_NAME.to_owned(), name.to_owned());
+            assert_eq!(external_id(&network).ok().flatten(), id, "{name}");
+        }
+        let message = external_id(&network).unwrap_err().to_string();
+        assert!(
+            message.contains("\"4 2\"") && message.contains("Network"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn ownership_labels_are_valid_and_the_uid_is_whole() {
+        let name = format!("{}.{}", "a".repeat(100), "b".repeat(100));
+        let network = network(&name);
+        let labels = ownership_labels(&network);
+        for (key, value) in &labels {
+            assert_eq!(labels::check_key(key), Ok(()), "{key}");
+            assert_eq!(labels::check_value(value), Ok(()), "{key}={value}");
+        }
+        assert_eq!(labels["crossplane-name"].len(), labels::VALUE_LIMIT);
+        assert_eq!(labels["crossplane-kind"], "network.hcloud.openova.io");
+        assert_eq!(Some(&labels[UID_LABEL]), network.metadata.uid.as_ref());
+    }
+
+    #[test]
+    fn a_label_that_hetzner_refuses_is_named() {
+        let labels = [("a/b/c".to_owned(), "x".to_owned())].into();
+        let error = desired_labels(&network("n"), &labels).unwrap_err();
+        assert_eq!(error.to_string(), "spec.forProvider.labels[a/b/c]");
+    }
+}

@@ -1,0 +1,321 @@
+//! One controller for each kind: a watch, a store, a queue.
+
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    fmt,
+    future::Future,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{Stream, StreamExt, stream};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::DeserializeGuard,
+    runtime::{
+        Controller, PredicateConfig, WatchStreamExt,
+        controller::{self, Action},
+        reflector::{self, ObjectRef, Store},
+        watcher::{self, Event, watcher},
+    },
+};
+use tokio::sync::{broadcast, watch};
+use tracing::{debug, info};
+
+use api::Managed;
+
+use super::{
+    FINALIZER,
+    activation::wait_until_served,
+    annotations, conditions,
+    credentials::{Change, Credentials},
+    events::Recorder,
+    external::Connector,
+    metrics::{KindState, Metrics},
+    progress::ProgressMap,
+    rate::Bucket,
+    reconcile::{Reconciler, holds},
+    usage::Usages,
+};
+use crate::clock::Clock;
+
+/// Intervals and limits of all controllers.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How often an object that is as it should be is compared with its external resource.
+    pub poll: Duration,
+    /// Shortest poll interval that an annotation can ask for.
+    pub poll_floor: Duration,
+    /// How often everything is listed anew.
+    pub sync: Duration,
+    /// Most reconciles of one kind at once.
+    pub concurrency: u16,
+    /// Time for the external calls of one reconcile.
+    pub timeout: Duration,
+    /// How long an external resource may stay invisible after its creation succeeded.
+    pub creation_grace: Duration,
+    /// How long a create without an answer may take to have its effect.
+    pub creation_settle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            poll: Duration::from_secs(600),
+            poll_floor: Duration::from_secs(1),
+            sync: Duration::from_secs(3600),
+            concurrency: 100,
+            timeout: Duration::from_secs(60),
+            creation_grace: Duration::from_secs(30),
+            creation_settle: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The request to stop, for as many listeners as there are.
+#[derive(Clone, Debug)]
+pub struct Shutdown(watch::Receiver<bool>);
+
+impl Shutdown {
+    /// A switch, and the request that it makes when it is set to true or dropped.
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (switch, receiver) = watch::channel(false);
+        (switch, Self(receiver))
+    }
+
+    /// Completes when the process is to stop.
+    pub fn requested(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
+        let mut receiver = self.0.clone();
+        async move {
+            // A switch that is gone also means stop.
+            let _ = receiver.wait_for(|stop| *stop).await;
+        }
+    }
+}
+
+/// What all controllers share.
+#[derive(Clone)]
+pub struct Runtime {
+    /// The Kubernetes client.
+    pub client: Client,
+    /// Configurations and Secrets.
+    pub credentials: Arc<Credentials>,
+    /// Who uses which configuration.
+    pub usages: Arc<Usages>,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// The time.
+    pub clock: Clock,
+    /// Intervals and limits.
+    pub settings: Settings,
+    /// The limit of reconciles for all kinds together.
+    pub bucket: Arc<Bucket>,
+    /// The request to stop.
+    pub shutdown: Shutdown,
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+/// Runs the controller of one kind: waits until the kind is served, then reconciles until shutdown and finishes what
+/// runs.
+pub async fn run<C: Connector>(runtime: Runtime, connector: C) {
+    let stop = runtime.shutdown.requested();
+    tokio::select! {
+        () = wait_until_served::<C::Resource>(runtime.client.clone()) => {}
+        () = stop => return,
+    }
+    let kind = C::Resource::kind(&());
+    let name = format!("managed/{}.{}", kind, C::Resource::group(&())).to_lowercase();
+    let gvk = format!("{}, Kind={kind}", C::Resource::api_version(&()));
+
+    let (store, writer) = reflector::store::<DeserializeGuard<C::Resource>>();
+    let (recorder, events) = Recorder::new(runtime.client.clone(), &name, runtime.clock.clone());
+    let events = tokio::spawn(events);
+    let progress = Arc::new(ProgressMap::new());
+    let counted = store.clone();
+    let reconciler = Arc::new(Reconciler {
+        connector,
+        client: runtime.client.clone(),
+        credentials: Arc::clone(&runtime.credentials),
+        usages: Arc::clone(&runtime.usages),
+        recorder,
+        metrics: runtime.metrics.kind(&gvk, move || count(&counted)),
+        clock: runtime.clock.clone(),
+        settings: runtime.settings.clone(),
+        bucket: Arc::clone(&runtime.bucket),
+        progress: Arc::clone(&progress),
+    });
+
+    let objects = Api::<DeserializeGuard<C::Resource>>::all(runtime.client.clone());
+    let alive = store.clone();
+    let changed = watcher(objects, watcher::Config::default())
+        .default_backoff()
+        .modify(strip)
+        .reflect(writer)
+        .inspect(move |event| match event {
+            Ok(Event::Delete(object)) => progress.forget(&object.uid().unwrap_or_default()),
+            Ok(Event::InitDone) => forget_the_gone(&progress, &alive),
+            Ok(_) => {}
+            Err(error) => debug!(%error, "Watch interrupted"),
+        })
+        .applied_objects()
+        .predicate_filter(desired_state, PredicateConfig::default());
+    let affected = affected_objects(&runtime.credentials, store.clone());
+    info!(controller = name, "Starting");
+    Controller::for_stream(changed, store)
+        .with_config(controller::Config::default().concurrency(runtime.settings.concurrency))
+        .reconcile_on(affected)
+        .reconcile_all_on(ticks(runtime.clock.clone(), runtime.settings.sync))
+        .graceful_shutdown_on(runtime.shutdown.requested())
+        .run(
+            async |object, reconciler: Arc<Reconciler<C>>| Ok(reconciler.reconcile(object).await),
+            |_, never: &Infallible, _| -> Action { match *never {} },
+            reconciler,
+        )
+        .for_each(async |result| {
+            if let Err(error) = result {
+                debug!(%error, "An object went before its turn, or its watch was interrupted");
+            }
+        })
+        .await;
+    // The last recorder is gone with the controller: what it still has to write is written now.
+    let _ = events.await;
+    info!(controller = name, "Stopped");
+}
+
+/// What nobody reads is not kept.
+pub(super) fn strip<R: Resource>(object: &mut R) {
+    let meta = object.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+/// What somebody may have changed on purpose: spec, labels, annotations, the wish to delete, finalizers of others.
+/// The status, our finalizer and the marks of our creates are left out, so own writes do not come back as work.
+fn desired_state<R: Resource>(object: &R) -> Option<u64> {
+    let meta = object.meta();
+    let mut hasher = DefaultHasher::new();
+    meta.generation.hash(&mut hasher);
+    meta.labels.hash(&mut hasher);
+    meta.deletion_timestamp.is_some().hash(&mut hasher);
+    for finalizer in meta.finalizers.iter().flatten() {
+        if finalizer != FINALIZER {
+            finalizer.hash(&mut hasher);
+        }
+    }
+    for (key, value) in meta.annotations.iter().flatten() {
+        let ours = [
+            annotations::CREATE_PENDING,
+            annotations::CREATE_SUCCEEDED,
+            annotations::CREATE_FAILED,
+        ];
+        if !ours.contains(&key.as_str()) {
+            (key, value).hash(&mut hasher);
+        }
+    }
+    Some(hasher.finish())
+}
+
+fn forget_the_gone<R: Managed>(progress: &ProgressMap<R>, store: &Store<DeserializeGuard<R>>) {
+    let objects = store.state();
+    let alive: HashSet<_> = objects
+        .iter()
+        .filter_map(|object| object.meta().uid.as_deref())
+        .collect();
+    progress.retain(|uid| alive.contains(uid));
+}
+
+fn count<R: Managed>(store: &Store<DeserializeGuard<R>>) -> KindState {
+    let mut state = KindState::default();
+    for object in store.state() {
+        state.exists += 1;
+        if let Ok(object) = &object.0 {
+            state.ready += i64::from(holds(object, conditions::READY));
+            state.synced += i64::from(holds(object, conditions::SYNCED));
+        }
+    }
+    state
+}
+
+/// The objects whose credentials have changed.
+fn affected_objects<R: Managed>(
+    credentials: &Arc<Credentials>,
+    store: Store<DeserializeGuard<R>>,
+) -> impl Stream<Item = ObjectRef<DeserializeGuard<R>>> + Send + 'static {
+    let credentials = Arc::clone(credentials);
+    lagging(credentials.changes()).flat_map(move |change: Option<Change>| {
+        let affected: Vec<_> = store
+            .state()
+            .iter()
+            .filter(|object| match (&object.0, &change) {
+                (Ok(object), Some(change)) => credentials.concerns(change, object),
+                (Ok(_), None) => true,
+                (Err(_), _) => false,
+            })
+            .map(|object| ObjectRef::from_obj(&**object))
+            .collect();
+        stream::iter(affected)
+    })
+}
+
+/// The values of a broadcast; `None` stands for values that were missed.
+pub(super) fn lagging<T: Clone + Send + 'static>(
+    receiver: broadcast::Receiver<T>,
+) -> impl Stream<Item = Option<T>> + Send + 'static {
+    stream::unfold(receiver, async |mut receiver| match receiver.recv().await {
+        Ok(value) => Some((Some(value), receiver)),
+        Err(broadcast::error::RecvError::Lagged(_)) => Some((None, receiver)),
+        Err(broadcast::error::RecvError::Closed) => None,
+    })
+}
+
+fn ticks(clock: Clock, interval: Duration) -> impl Stream<Item = ()> + Send + 'static {
+    stream::unfold(clock, move |clock| async move {
+        clock.sleep(interval).await;
+        Some(((), clock))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    #[test]
+    fn only_what_people_change_counts_as_a_change() {
+        let before = {
+            let mut object = ConfigMap::default();
+            object.metadata.generation = Some(1);
+            object
+        };
+        let changed = |change: fn(&mut ConfigMap)| {
+            let mut after = before.clone();
+            change(&mut after);
+            desired_state(&after) != desired_state(&before)
+        };
+        assert!(changed(|o| o.metadata.generation = Some(2)));
+        assert!(changed(|o| {
+            o.labels_mut().insert("a".into(), "b".into());
+        }));
+        assert!(changed(|o| {
+            o.annotations_mut()
+                .insert(annotations::PAUSED.into(), "true".into());
+        }));
+        assert!(changed(|o| o.finalizers_mut().push("other".into())));
+        assert!(!changed(|o| o.finalizers_mut().push(FINALIZER.into())));
+        assert!(!changed(|o| {
+            o.annotations_mut()
+                .insert(annotations::CREATE_PENDING.into(), "t".into());
+        }));
+        assert!(!changed(|o| o.metadata.resource_version = Some("2".into())));
+    }
+}

@@ -1,0 +1,334 @@
+//! From a managed resource to the credentials that it is to use.
+//!
+//! Nothing is read in a reconcile: configurations come from their watches, and every Secret that a configuration
+//! names is watched on its own once it is needed, so a corrected Secret is noticed at once.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use api::{
+    ClusterProviderConfig, Managed, ProviderConfig, ProviderConfigKind, ProviderConfigReference,
+};
+use futures::{StreamExt, TryStreamExt, pin_mut};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{
+    Api, Client, ResourceExt,
+    core::DeserializeGuard,
+    runtime::{
+        WatchStreamExt,
+        reflector::{ObjectRef, Store},
+        watcher::watch_object,
+    },
+};
+use tokio::sync::{broadcast, watch};
+use tracing::debug;
+
+use super::provider_config::Configuration;
+
+/// Bytes that are never printed.
+#[derive(Clone, Eq, PartialEq)]
+pub struct SecretValue(Vec<u8>);
+
+impl SecretValue {
+    /// Wraps secret bytes.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes. Not to be logged, stored or reported.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretValue(…)")
+    }
+}
+
+/// What a managed resource is to connect with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The configuration that was used.
+    pub reference: ProviderConfigReference,
+    /// Base URL of the external API, when the configuration names one.
+    pub endpoint: Option<String>,
+    /// The value of the Secret's key.
+    pub secret: SecretValue,
+}
+
+/// Why there are no credentials.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration does not exist.
+    #[error("cannot get {0}: it does not exist")]
+    NoConfig(ProviderConfigReference),
+    /// The configuration cannot be read.
+    #[error("cannot read {config}: {problem}")]
+    InvalidConfig {
+        /// The configuration.
+        config: ProviderConfigReference,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The Secret does not exist.
+    #[error("cannot get Secret {secret} of {config}: it does not exist")]
+    NoSecret {
+        /// The configuration.
+        config: ProviderConfigReference,
+        /// The Secret.
+        secret: SecretKey,
+    },
+    /// The Secret has no such key, or an empty one.
+    #[error("Secret {secret} of {config} has no value for key {key}")]
+    NoKey {
+        /// The configuration.
+        config: ProviderConfigReference,
+        /// The Secret.
+        secret: SecretKey,
+        /// The key.
+        key: String,
+    },
+    /// The Secret cannot be watched.
+    #[error("cannot watch Secret {0}")]
+    Watch(SecretKey),
+}
+
+/// Namespace and name of a Secret.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct SecretKey {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl fmt::Display for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Credentials that may have changed: whoever uses them should try again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Change {
+    /// A configuration was created, changed or deleted.
+    Config {
+        /// Its namespace, for a ProviderConfig.
+        namespace: Option<String>,
+        /// Its kind and name.
+        reference: ProviderConfigReference,
+    },
+    /// A Secret was created, changed or deleted.
+    Secret(SecretKey),
+}
+
+type SecretState = Option<Arc<Secret>>;
+
+/// All configurations, and the Secrets that they name.
+pub struct Credentials {
+    client: Client,
+    cluster: Store<DeserializeGuard<ClusterProviderConfig>>,
+    namespaced: Store<DeserializeGuard<ProviderConfig>>,
+    secrets: Mutex<HashMap<SecretKey, watch::Receiver<Option<SecretState>>>>,
+    changes: broadcast::Sender<Change>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+impl Credentials {
+    /// Reads configurations from the given stores; [`Credentials::announce`] tells when one has changed.
+    pub fn new(
+        client: Client,
+        cluster: Store<DeserializeGuard<ClusterProviderConfig>>,
+        namespaced: Store<DeserializeGuard<ProviderConfig>>,
+    ) -> Self {
+        Self {
+            client,
+            cluster,
+            namespaced,
+            secrets: Mutex::default(),
+            changes: broadcast::Sender::new(256),
+        }
+    }
+
+    /// Every change from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Tells everybody about a change.
+    pub fn announce(&self, change: Change) {
+        // Without a listener there is nobody to tell.
+        let _ = self.changes.send(change);
+    }
+
+    /// Whether `resource` uses what has changed.
+    pub fn concerns<R: Managed>(&self, change: &Change, resource: &R) -> bool {
+        let reference = &resource.managed_spec().provider_config_ref;
+        let namespace = resource.meta().namespace.as_deref();
+        match change {
+            Change::Config {
+                namespace: of,
+                reference: changed,
+            } => reference == changed && (of.is_none() || of.as_deref() == namespace),
+            Change::Secret(secret) => self
+                .source(namespace.unwrap_or_default(), reference)
+                .is_ok_and(|source| source.secret == *secret),
+        }
+    }
+
+    /// The credentials that a managed resource in `namespace` is to use.
+    ///
+    /// # Errors
+    /// When a part of the chain from the reference to the Secret's key is missing.
+    pub async fn resolve(
+        &self,
+        namespace: &str,
+        reference: &ProviderConfigReference,
+    ) -> Result<Config, Error> {
+        self.cluster_ready().await;
+        let source = self.source(namespace, reference)?;
+        let secret = self.secret(&source.secret).await?;
+        let Some(secret) = secret else {
+            return Err(Error::NoSecret {
+                config: reference.clone(),
+                secret: source.secret,
+            });
+        };
+        let value = secret
+            .data
+            .as_ref()
+            .and_then(|data| data.get(&source.key))
+            .filter(|value| !value.0.is_empty());
+        let Some(value) = value else {
+            return Err(Error::NoKey {
+                config: reference.clone(),
+                secret: source.secret,
+                key: source.key,
+            });
+        };
+        Ok(Config {
+            reference: reference.clone(),
+            endpoint: source.endpoint,
+            secret: SecretValue::new(value.0.clone()),
+        })
+    }
+
+    async fn cluster_ready(&self) {
+        // A writer that is gone means that the process is stopping; what the stores then hold is still true.
+        let _ = self.cluster.wait_until_ready().await;
+        let _ = self.namespaced.wait_until_ready().await;
+    }
+
+    fn source(
+        &self,
+        namespace: &str,
+        reference: &ProviderConfigReference,
+    ) -> Result<Source, Error> {
+        match reference.kind {
+            ProviderConfigKind::ClusterProviderConfig => source(
+                reference,
+                namespace,
+                self.cluster.get(&ObjectRef::new(&reference.name)),
+            ),
+            ProviderConfigKind::ProviderConfig => source(
+                reference,
+                namespace,
+                self.namespaced
+                    .get(&ObjectRef::new(&reference.name).within(namespace)),
+            ),
+        }
+    }
+
+    async fn secret(&self, key: &SecretKey) -> Result<SecretState, Error> {
+        let mut state = {
+            let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = secrets.entry(key.clone());
+            known.or_insert_with(|| self.watch_secret(key)).clone()
+        };
+        let state = state
+            .wait_for(Option::is_some)
+            .await
+            .map_err(|_| Error::Watch(key.clone()))?;
+        Ok(state.clone().flatten())
+    }
+
+    /// One watch for each Secret that was ever named; there are as many as configurations.
+    fn watch_secret(&self, key: &SecretKey) -> watch::Receiver<Option<SecretState>> {
+        let (sender, receiver) = watch::channel(None);
+        let secrets = Api::<Secret>::namespaced(self.client.clone(), &key.namespace);
+        let changes = self.changes.clone();
+        let key = key.clone();
+        tokio::spawn(async move {
+            let states = watch_object(secrets, &key.name)
+                .default_backoff()
+                .inspect_err(|error| debug!(%error, secret = %key, "Cannot watch a Secret"))
+                .filter_map(async |state| state.ok());
+            pin_mut!(states);
+            while let Some(state) = states.next().await {
+                let before = sender.send_replace(Some(state.map(Arc::new)));
+                let after = sender.borrow().as_ref().map(data).map(Option::<&_>::cloned);
+                let before = before.as_ref().map(data).map(Option::<&_>::cloned);
+                // The first state is no change: whoever asked for it is waiting.
+                if before.is_some() && before != after {
+                    debug!(secret = %key, "Credentials have changed");
+                    let _ = changes.send(Change::Secret(key.clone()));
+                }
+            }
+        });
+        receiver
+    }
+}
+
+/// What of a Secret matters; its metadata may change as it likes.
+fn data(state: &SecretState) -> Option<&BTreeMap<String, ByteString>> {
+    state.as_ref()?.data.as_ref()
+}
+
+struct Source {
+    secret: SecretKey,
+    key: String,
+    endpoint: Option<String>,
+}
+
+fn source<C: Configuration>(
+    reference: &ProviderConfigReference,
+    namespace: &str,
+    config: Option<Arc<DeserializeGuard<C>>>,
+) -> Result<Source, Error> {
+    let config = config.ok_or_else(|| Error::NoConfig(reference.clone()))?;
+    let config = config.0.as_ref().map_err(|invalid| Error::InvalidConfig {
+        config: reference.clone(),
+        problem: invalid.error.clone(),
+    })?;
+    let (secret_namespace, name, key) = config.secret_ref();
+    Ok(Source {
+        secret: SecretKey {
+            // A namespaced configuration reads Secrets of its own namespace only.
+            namespace: secret_namespace.map_or_else(|| namespace.to_owned(), ToOwned::to_owned),
+            name: name.to_owned(),
+        },
+        key: key.to_owned(),
+        endpoint: config.endpoint().map(ToOwned::to_owned),
+    })
+}
+
+/// The change that a watch event of a configuration announces.
+pub fn change_of<C: Configuration>(config: &DeserializeGuard<C>) -> Change {
+    Change::Config {
+        namespace: config.namespace(),
+        reference: ProviderConfigReference {
+            kind: C::KIND,
+            name: config.name_any(),
+        },
+    }
+}

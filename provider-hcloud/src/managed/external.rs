@@ -1,0 +1,328 @@
+//! What a kind implements: access to its external resources.
+
+use std::{
+    error::Error,
+    fmt::{self, Display},
+    future::Future,
+    time::Duration,
+};
+
+use api::Managed;
+
+use super::credentials::Config;
+
+/// Makes the [`External`] for a managed resource.
+pub trait Connector: Send + Sync + 'static {
+    /// The kind.
+    type Resource: Managed;
+    /// Access to external resources with one set of credentials.
+    type External: External<Resource = Self::Resource>;
+
+    /// How the result of a create is found out when its answer was lost.
+    const IDENTITY: Identity;
+
+    /// Prepares access with the credentials of `config`. Called in every reconcile: clients are to be shared.
+    ///
+    /// # Errors
+    /// When the credentials cannot be used.
+    fn connect(
+        &self,
+        config: &Config,
+    ) -> impl Future<Output = Result<Self::External, ExternalError>> + Send;
+}
+
+/// Access to the external resources of one kind.
+pub trait External: Send + Sync {
+    /// The kind.
+    type Resource: Managed;
+
+    /// Finds the external resource and compares it with the spec. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be told whether the external resource exists, or what its state is.
+    fn observe(
+        &self,
+        resource: &Self::Resource,
+        look: Look,
+    ) -> impl Future<Output = Result<ObservationOf<Self>, ExternalError>> + Send;
+
+    /// Creates the external resource and returns its external name.
+    ///
+    /// # Errors
+    /// When it was not created, or when that is unknown ([`ExternalError::outcome_unknown`]).
+    fn create(
+        &self,
+        resource: &Self::Resource,
+    ) -> impl Future<Output = Result<String, ExternalError>> + Send;
+
+    /// Removes the differences that were observed.
+    ///
+    /// # Errors
+    /// When a difference remains.
+    fn update(
+        &self,
+        resource: &Self::Resource,
+        present: &PresentOf<Self>,
+    ) -> impl Future<Output = Result<(), ExternalError>> + Send;
+
+    /// Requests the deletion. What is already gone is success.
+    ///
+    /// # Errors
+    /// When the deletion is refused for now or by the spec.
+    fn delete(
+        &self,
+        resource: &Self::Resource,
+        present: &PresentOf<Self>,
+    ) -> impl Future<Output = Result<(), ExternalError>> + Send;
+}
+
+/// What an [`External`] reports of its resource.
+pub type AtProviderOf<E> = <<E as External>::Resource as Managed>::AtProvider;
+/// The observation of an [`External`].
+pub type ObservationOf<E> = Observation<AtProviderOf<E>>;
+/// What an [`External`] observes of a resource that exists.
+pub type PresentOf<E> = Present<AtProviderOf<E>>;
+
+/// How an external resource whose create had no answer is found again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Identity {
+    /// It carries the UID of the managed resource, or its name follows from the spec: observing finds it.
+    Findable,
+    /// It cannot be found; a person has to look.
+    Opaque,
+}
+
+/// How recent an observation has to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Look {
+    /// What is shared with other managed resources will do, when it is not older than this.
+    Shared {
+        /// Greatest age.
+        max_age: Duration,
+    },
+    /// Ask the external system now: something may just have changed.
+    Direct,
+}
+
+/// What was found outside.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Observation<A> {
+    /// The external resource does not exist.
+    Absent,
+    /// The external resource exists.
+    Present(Present<A>),
+}
+
+/// An external resource that exists.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Present<A> {
+    /// Its external name.
+    pub external_name: String,
+    /// What is reported of it.
+    pub at_provider: A,
+    /// How it differs from the spec.
+    pub drift: Drift,
+    /// Whether it can be used.
+    pub readiness: Readiness,
+}
+
+/// Whether an external resource can be used.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Readiness {
+    /// It can be used.
+    Available,
+    /// It is not yet finished; worth another look after the given time.
+    Creating {
+        /// When to look again.
+        recheck: Duration,
+    },
+    /// It exists, and cannot be used.
+    Unavailable {
+        /// Why, in words.
+        message: String,
+        /// When to look again.
+        recheck: Duration,
+    },
+}
+
+/// One named difference between the spec and the external resource.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Difference {
+    /// Path of the field below `spec.forProvider`.
+    pub field: String,
+    /// What the spec says.
+    pub desired: String,
+    /// What was observed.
+    pub observed: String,
+}
+
+impl Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            field,
+            desired,
+            observed,
+        } = self;
+        write!(f, "{field}: desired {desired}, observed {observed}")
+    }
+}
+
+/// All differences; none means up to date.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Drift(Vec<Difference>);
+
+impl Drift {
+    /// Adds a difference when the values differ. `None` as `desired` means that the field is not managed.
+    pub fn check<T: PartialEq + Display + ?Sized>(
+        &mut self,
+        field: &str,
+        desired: Option<&T>,
+        observed: &T,
+    ) {
+        if let Some(desired) = desired
+            && desired != observed
+        {
+            self.0.push(Difference {
+                field: field.to_owned(),
+                desired: desired.to_string(),
+                observed: observed.to_string(),
+            });
+        }
+    }
+
+    /// Adds a difference.
+    pub fn push(&mut self, difference: Difference) {
+        self.0.push(difference);
+    }
+
+    /// Whether the external resource is as the spec says.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the field, or a part of it, differs.
+    pub fn touches(&self, field: &str) -> bool {
+        self.0.iter().any(|difference| {
+            difference
+                .field
+                .strip_prefix(field)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+
+    /// The differences.
+    pub fn iter(&self) -> std::slice::Iter<'_, Difference> {
+        self.0.iter()
+    }
+}
+
+impl Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, difference) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("; ")?;
+            }
+            Display::fmt(difference, f)?;
+        }
+        Ok(())
+    }
+}
+
+/// When to try again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Retry {
+    /// With the back-off of the object.
+    BackOff,
+    /// After this time, for example when a budget is full again.
+    After(Duration),
+    /// When the spec changes; at the next poll at the latest.
+    OnChange,
+}
+
+/// A failure of an [`External`] or [`Connector`].
+#[derive(Debug)]
+pub struct ExternalError {
+    source: Box<dyn Error + Send + Sync>,
+    retry: Retry,
+    outcome_unknown: bool,
+}
+
+impl ExternalError {
+    /// A failure after which the external system is as it was.
+    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>, retry: Retry) -> Self {
+        Self {
+            source: source.into(),
+            retry,
+            outcome_unknown: false,
+        }
+    }
+
+    /// A failure after which it is unknown whether the mutation happened.
+    pub fn with_unknown_outcome(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self {
+            source: source.into(),
+            retry: Retry::BackOff,
+            outcome_unknown: true,
+        }
+    }
+
+    /// When to try again.
+    pub fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// Whether the mutation may have happened all the same.
+    pub fn outcome_unknown(&self) -> bool {
+        self.outcome_unknown
+    }
+}
+
+impl Display for ExternalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.source, f)
+    }
+}
+
+impl Error for ExternalError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.source()
+    }
+}
+
+/// An error with all its sources, `a: b: c`. A source whose text its parent already ends with is not repeated.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let part = source.to_string();
+        if !text.ends_with(&part) {
+            text.push_str(": ");
+            text.push_str(&part);
+        }
+        next = source.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_is_not_managed_never_differs() {
+        let mut drift = Drift::default();
+        drift.check("name", None, "observed");
+        drift.check("name", Some("same"), "same");
+        assert!(drift.is_empty());
+        drift.check("name", Some("a"), "b");
+        assert_eq!(drift.to_string(), "name: desired a, observed b");
+    }
+
+    #[test]
+    fn a_difference_touches_its_field_and_the_fields_above_it() {
+        let mut drift = Drift::default();
+        drift.check("labels[tier]", Some("a"), "b");
+        assert!(drift.touches("labels") && drift.touches("labels[tier]"));
+        assert!(!drift.touches("label") && !drift.touches("name"));
+    }
+}

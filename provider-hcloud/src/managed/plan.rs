@@ -1,0 +1,175 @@
+//! The decision: what is the one thing to do next? Pure; every input is in [`Situation`].
+//!
+//! The branches are those of crossplane-runtime's managed reconciler, in its order. Deviations:
+//! - A create whose result is unknown is not left to a person when the external resource can be found
+//!   ([`Identity::Findable`]): it is looked for, and adopted or, after a time to settle, created.
+//! - An absent external resource that the policies do not allow to create is an error for every such set, not only
+//!   for `["Observe"]`: there would be nothing to update or to delete.
+//! - The grace period after a successful create does not delay the end of a deletion that this process requested.
+//! - Finalizer and external name are recorded in one write, so an external resource that exists is first recorded
+//!   and then changed.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    annotations::CreationMarks,
+    external::Identity,
+    policies::{Policies, UnsupportedPolicies},
+};
+
+/// Everything that a decision depends on.
+#[derive(Clone, Debug)]
+pub struct Situation<'a> {
+    /// The pause annotation is set.
+    pub paused: bool,
+    /// What may be done.
+    pub policies: Result<Policies, UnsupportedPolicies>,
+    /// The managed resource is being deleted.
+    pub deleting: bool,
+    /// Our finalizer is set.
+    pub finalizer: bool,
+    /// Finalizers of others are set.
+    pub other_finalizers: bool,
+    /// What is known of creates.
+    pub marks: CreationMarks,
+    /// The external name that is recorded.
+    pub external_name: Option<&'a str>,
+    /// How an unknown create is resolved.
+    pub identity: Identity,
+    /// This process has just changed the external resource, or somebody asked for a reconcile.
+    pub fresh_look_wanted: bool,
+    /// This process has requested the deletion of the external resource.
+    pub delete_requested: bool,
+    /// What was seen outside.
+    pub outside: Outside<'a>,
+    /// The time.
+    pub now: Timestamp,
+    /// How long an external resource may stay invisible after its creation succeeded.
+    pub grace: Duration,
+    /// How long a create without an answer may take to have its effect.
+    pub settle: Duration,
+}
+
+/// What was seen outside.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outside<'a> {
+    /// Nobody has looked.
+    Unseen,
+    /// There is no external resource, as far as a shared observation tells.
+    AbsentShared,
+    /// There is no external resource.
+    Absent,
+    /// There is one.
+    Present {
+        /// Its name.
+        external_name: &'a str,
+        /// It differs from the spec.
+        drifted: bool,
+    },
+}
+
+/// The one thing to do next.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Say that everything is paused, and wait for a change.
+    Pause,
+    /// Say that the policies are not supported, and wait for a change.
+    RefusePolicies(UnsupportedPolicies),
+    /// Say that a person has to find out how a create ended, and wait for a change.
+    RefuseUnknownCreate,
+    /// Look outside, then decide again.
+    Observe {
+        /// Ask the external system itself.
+        direct: bool,
+    },
+    /// Say that there is nothing to observe.
+    Missing,
+    /// Wait until the effect of a create shows.
+    AwaitCreated,
+    /// Wait until others have removed their finalizers.
+    AwaitFinalizers,
+    /// Create the external resource.
+    Create,
+    /// Record finalizer and external name of an external resource that exists.
+    Record,
+    /// Remove the differences.
+    Update,
+    /// Delete the external resource.
+    Delete,
+    /// Let the managed resource go.
+    Release,
+    /// Nothing to do until the next poll.
+    Steady,
+}
+
+/// Decides.
+pub fn next(situation: &Situation<'_>) -> Step {
+    let policies = match &situation.policies {
+        _ if situation.paused => return Step::Pause,
+        Ok(policies) if policies.paused() => return Step::Pause,
+        Ok(policies) => policies,
+        Err(unsupported) => return Step::RefusePolicies(unsupported.clone()),
+    };
+    if situation.deleting && !policies.delete() {
+        return Step::Release;
+    }
+    let incomplete = situation.marks.incomplete_since();
+    if incomplete.is_some() && situation.identity == Identity::Opaque {
+        return Step::RefuseUnknownCreate;
+    }
+
+    match situation.outside {
+        Outside::Unseen => Step::Observe {
+            direct: situation.fresh_look_wanted || incomplete.is_some(),
+        },
+        // Only who never sent a create may trust somebody else's older look.
+        Outside::AbsentShared if situation.marks.attempted() => Step::Observe { direct: true },
+        Outside::AbsentShared | Outside::Absent => when_absent(situation, policies, incomplete),
+        Outside::Present {
+            external_name,
+            drifted,
+        } => {
+            let recorded = situation.finalizer && situation.external_name == Some(external_name);
+            if situation.deleting && situation.other_finalizers {
+                Step::AwaitFinalizers
+            } else if situation.deleting {
+                Step::Delete
+            } else if !recorded || incomplete.is_some() {
+                Step::Record
+            } else if drifted && policies.update() {
+                Step::Update
+            } else {
+                Step::Steady
+            }
+        }
+    }
+}
+
+fn when_absent(
+    situation: &Situation<'_>,
+    policies: &Policies,
+    incomplete: Option<Timestamp>,
+) -> Step {
+    let younger_than = |mark: Option<Timestamp>, age: Duration| {
+        let age = SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX);
+        mark.is_some_and(|mark| situation.now.duration_since(mark) < age)
+    };
+    let may_still_show = younger_than(incomplete, situation.settle)
+        || younger_than(situation.marks.succeeded, situation.grace);
+    if may_still_show && !situation.delete_requested {
+        Step::AwaitCreated
+    } else if situation.deleting && situation.other_finalizers {
+        Step::AwaitFinalizers
+    } else if situation.deleting {
+        Step::Release
+    } else if policies.create() {
+        Step::Create
+    } else {
+        Step::Missing
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! What this process remembers of each object between two reconciles.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use kube::Resource;
+
+/// The memory of one object. Nothing in it is needed for correctness: a new process starts without it.
+#[derive(Debug)]
+pub(super) struct Progress<R> {
+    /// Failures in a row, for the back-off.
+    pub(super) failures: u32,
+    /// The next look has to be a direct one: the external resource was changed, or is wanted to be looked at.
+    pub(super) look_directly: bool,
+    /// This process has requested the deletion of the external resource.
+    pub(super) delete_requested: bool,
+    /// The external resource was updated and not yet seen to be up to date.
+    pub(super) updated: bool,
+    /// The object was first reconciled by this process, and was not ready since.
+    pub(super) awaiting_first_ready: bool,
+    /// When the external resource was last seen to be up to date, on the monotonic clock.
+    pub(super) up_to_date_at: Option<Duration>,
+    /// The object as this process last wrote it, until the watch has caught up.
+    pub(super) written: Option<Arc<R>>,
+}
+
+impl<R> Default for Progress<R> {
+    fn default() -> Self {
+        Self {
+            failures: 0,
+            look_directly: false,
+            delete_requested: false,
+            updated: false,
+            awaiting_first_ready: false,
+            up_to_date_at: None,
+            written: None,
+        }
+    }
+}
+
+/// The memory of all objects of a kind, by UID.
+#[derive(Debug)]
+pub(super) struct ProgressMap<R>(Mutex<HashMap<String, Progress<R>>>);
+
+impl<R: Resource> ProgressMap<R> {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+
+    /// Reads and changes the memory of one object.
+    pub(super) fn with<T>(&self, uid: &str, change: impl FnOnce(&mut Progress<R>) -> T) -> T {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(progress) = map.get_mut(uid) {
+            return change(progress);
+        }
+        change(map.entry(uid.to_owned()).or_default())
+    }
+
+    /// The newer of what the watch has shown and what this process has written.
+    pub(super) fn newest(&self, watched: &Arc<R>) -> Arc<R> {
+        let uid = watched.meta().uid.as_deref().unwrap_or_default();
+        self.with(uid, |progress| {
+            let written = progress.written.as_ref();
+            match written.filter(|written| is_newer(written.as_ref(), watched.as_ref())) {
+                Some(written) => Arc::clone(written),
+                None => {
+                    progress.written = None;
+                    Arc::clone(watched)
+                }
+            }
+        })
+    }
+
+    /// Drops the memory of one object.
+    pub(super) fn forget(&self, uid: &str) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.remove(uid);
+    }
+
+    /// Drops the memory of objects that are no longer there.
+    pub(super) fn retain(&self, is_alive: impl Fn(&str) -> bool) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.retain(|uid, _| is_alive(uid));
+    }
+}
+
+/// Resource versions of one resource type can be compared as numbers (Kubernetes 1.35 promises what was always so).
+fn is_newer<R: Resource>(a: &R, b: &R) -> bool {
+    let version = |r: &R| r.meta().resource_version.as_ref()?.parse::<u64>().ok();
+    matches!((version(a), version(b)), (Some(a), Some(b)) if a > b)
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    fn version(version: &str) -> Arc<ConfigMap> {
+        let mut object = ConfigMap::default();
+        object.metadata.uid = Some("u".to_owned());
+        object.metadata.resource_version = Some(version.to_owned());
+        Arc::new(object)
+    }
+
+    #[test]
+    fn an_own_write_hides_older_watch_events_until_the_watch_has_caught_up() {
+        let map = ProgressMap::new();
+        map.with("u", |progress| progress.written = Some(version("10")));
+        assert_eq!(map.newest(&version("9")), version("10"));
+        assert_eq!(map.newest(&version("11")), version("11"));
+        assert!(map.with("u", |progress| progress.written.is_none()));
+    }
+
+    #[test]
+    fn a_forgotten_object_starts_anew() {
+        let map = ProgressMap::<ConfigMap>::new();
+        map.with("u", |progress| progress.failures = 3);
+        map.forget("u");
+        assert_eq!(map.with("u", |progress| progress.failures), 0);
+    }
+}

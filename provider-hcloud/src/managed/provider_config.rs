@@ -1,0 +1,341 @@
+//! The reconciler of provider configurations: counts users, and keeps a configuration while it has some.
+
+use std::{
+    fmt::{self, Debug},
+    sync::Arc,
+    time::Duration,
+};
+
+use api::{
+    ClusterProviderConfig, ProviderConfig, ProviderConfigKind, ProviderConfigReference,
+    ProviderConfigStatus,
+};
+use futures::{StreamExt, stream};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+    core::DeserializeGuard,
+    runtime::{
+        Controller, PredicateConfig, WatchStreamExt,
+        controller::{self, Action},
+        reflector::{self, ObjectRef, Store, store::Writer},
+        watcher::{self, watcher},
+    },
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
+use tracing::{debug, warn};
+
+use super::{
+    conditions,
+    controller::{Shutdown, lagging, strip},
+    credentials::{Credentials, change_of},
+    events::{Recorder, Severity},
+    usage::{ConfigKey, Usages},
+};
+use crate::clock::Clock;
+
+/// Finalizer that keeps a configuration while it is used.
+pub const FINALIZER: &str = "in-use.crossplane.io";
+
+const BLOCKING: &str = "Blocking deletion while usages still exist";
+const RETRY: Duration = Duration::from_secs(30);
+/// Many managed resources often come and go together: count them once.
+const DEBOUNCE: Duration = Duration::from_millis(500);
+
+/// The two kinds of configuration, seen alike.
+pub trait Configuration:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize + Send + Sync + 'static
+{
+    /// Which kind it is.
+    const KIND: ProviderConfigKind;
+
+    /// Access to objects of this kind.
+    fn api(client: Client, namespace: Option<&str>) -> Api<Self>;
+    /// Access to all objects of this kind, also those that cannot be read.
+    fn all(client: Client) -> Api<DeserializeGuard<Self>>;
+    /// Namespace (when it is not the configuration's own), name and key of the Secret.
+    fn secret_ref(&self) -> (Option<&str>, &str, &str);
+    /// Base URL of the external API.
+    fn endpoint(&self) -> Option<&str>;
+    /// The status.
+    fn status(&self) -> Option<&ProviderConfigStatus>;
+    /// The status, made when there is none.
+    fn status_mut(&mut self) -> &mut ProviderConfigStatus;
+}
+
+impl Configuration for ClusterProviderConfig {
+    const KIND: ProviderConfigKind = ProviderConfigKind::ClusterProviderConfig;
+
+    fn api(client: Client, _: Option<&str>) -> Api<Self> {
+        Api::all(client)
+    }
+
+    fn all(client: Client) -> Api<DeserializeGuard<Self>> {
+        Api::all(client)
+    }
+
+    fn secret_ref(&self) -> (Option<&str>, &str, &str) {
+        let secret = &self.spec.credentials.secret_ref;
+        (Some(&secret.namespace), &secret.name, &secret.key)
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.spec.endpoint.as_deref()
+    }
+
+    fn status(&self) -> Option<&ProviderConfigStatus> {
+        self.status.as_ref()
+    }
+
+    fn status_mut(&mut self) -> &mut ProviderConfigStatus {
+        self.status.get_or_insert_default()
+    }
+}
+
+impl Configuration for ProviderConfig {
+    const KIND: ProviderConfigKind = ProviderConfigKind::ProviderConfig;
+
+    fn api(client: Client, namespace: Option<&str>) -> Api<Self> {
+        Api::namespaced(client, namespace.unwrap_or_default())
+    }
+
+    fn all(client: Client) -> Api<DeserializeGuard<Self>> {
+        Api::all(client)
+    }
+
+    fn secret_ref(&self) -> (Option<&str>, &str, &str) {
+        let secret = &self.spec.credentials.secret_ref;
+        (None, &secret.name, &secret.key)
+    }
+
+    fn endpoint(&self) -> Option<&str> {
+        self.spec.endpoint.as_deref()
+    }
+
+    fn status(&self) -> Option<&ProviderConfigStatus> {
+        self.status.as_ref()
+    }
+
+    fn status_mut(&mut self) -> &mut ProviderConfigStatus {
+        self.status.get_or_insert_default()
+    }
+}
+
+/// What a reconcile of a configuration needs.
+pub struct Accountant {
+    /// The Kubernetes client.
+    pub client: Client,
+    /// Who uses what.
+    pub usages: Arc<Usages>,
+    /// To announce changes to.
+    pub credentials: Arc<Credentials>,
+    /// Events.
+    pub recorder: Recorder,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Debug for Accountant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accountant").finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("cannot update {kind} {name}")]
+    Update {
+        kind: ProviderConfigKind,
+        name: String,
+        source: Box<kube::Error>,
+    },
+}
+
+/// Runs the reconciler of one kind of configuration until shutdown.
+pub async fn run<C: Configuration>(
+    accountant: Arc<Accountant>,
+    store: Store<DeserializeGuard<C>>,
+    writer: Writer<DeserializeGuard<C>>,
+    shutdown: Shutdown,
+) {
+    let announcer = Arc::clone(&accountant.credentials);
+    let configs = watcher(
+        C::all(accountant.client.clone()),
+        watcher::Config::default(),
+    )
+    .default_backoff()
+    .modify(strip)
+    .reflect(writer)
+    .touched_objects()
+    .predicate_filter(
+        |config: &DeserializeGuard<C>| {
+            let meta = config.meta();
+            Some(hash(&(meta.generation, &meta.deletion_timestamp.is_some())))
+        },
+        PredicateConfig::default(),
+    )
+    .inspect(move |config| {
+        if let Ok(config) = config {
+            announcer.announce(change_of(config));
+        }
+    });
+    let known = store.clone();
+    let counted = lagging(accountant.usages.changes()).flat_map(move |changed| {
+        let counted = match changed {
+            Some(key) => object_ref::<C>(&key).into_iter().collect(),
+            None => known
+                .state()
+                .iter()
+                .map(|config| ObjectRef::from_obj(&**config))
+                .collect::<Vec<_>>(),
+        };
+        stream::iter(counted)
+    });
+    Controller::for_stream(configs, store)
+        .with_config(
+            controller::Config::default()
+                .debounce(DEBOUNCE)
+                .concurrency(4),
+        )
+        .reconcile_on(counted)
+        .graceful_shutdown_on(shutdown.requested())
+        .run(reconcile::<C>, |_, error, _| retry(error), accountant)
+        .for_each(async |result| {
+            if let Err(error) = result {
+                debug!(%error, kind = %C::KIND, "A configuration was not reconciled");
+            }
+        })
+        .await;
+}
+
+/// The stores that [`run`] fills.
+pub fn store<C: Configuration>() -> (Store<DeserializeGuard<C>>, Writer<DeserializeGuard<C>>) {
+    reflector::store()
+}
+
+fn hash(value: &impl std::hash::Hash) -> u64 {
+    use std::hash::{DefaultHasher, Hasher};
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn object_ref<C: Configuration>(key: &ConfigKey) -> Option<ObjectRef<DeserializeGuard<C>>> {
+    let reference = ObjectRef::new(&key.reference.name);
+    (key.reference.kind == C::KIND).then(|| match &key.namespace {
+        Some(namespace) => reference.within(namespace),
+        None => reference,
+    })
+}
+
+fn retry(error: &Error) -> Action {
+    let conflict = match error {
+        Error::Update { source, .. } => {
+            matches!(&**source, kube::Error::Api(status) if status.is_conflict())
+        }
+    };
+    if conflict {
+        return Action::requeue(Duration::from_secs(1));
+    }
+    warn!(
+        error = super::external::chain(error),
+        "Cannot reconcile a configuration"
+    );
+    Action::requeue(RETRY)
+}
+
+async fn reconcile<C: Configuration>(
+    config: Arc<DeserializeGuard<C>>,
+    accountant: Arc<Accountant>,
+) -> Result<Action, Error> {
+    let Ok(config) = &config.0 else {
+        // Who refers to it says so in its own condition.
+        return Ok(Action::await_change());
+    };
+    let name = config.name_any();
+    let failed = |source| Error::Update {
+        kind: C::KIND,
+        name: name.clone(),
+        source: Box::new(source),
+    };
+    let key = ConfigKey {
+        reference: ProviderConfigReference {
+            kind: C::KIND,
+            name: name.clone(),
+        },
+        namespace: config.namespace(),
+    };
+    let users = accountant.usages.users(&key).await;
+    let deleting = config.meta().deletion_timestamp.is_some();
+    let held = config
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER);
+    let api = C::api(accountant.client.clone(), key.namespace.as_deref());
+
+    if deleting && users == 0 {
+        if held {
+            set_finalizers(&api, config, |finalizers| {
+                finalizers.retain(|f| f != FINALIZER)
+            })
+            .await
+            .map_err(failed)?;
+        }
+        return Ok(Action::await_change());
+    }
+    let mut config = config.clone();
+    if !deleting && !held {
+        config = set_finalizers(&api, &config, |finalizers| {
+            finalizers.push(FINALIZER.to_owned())
+        })
+        .await
+        .map_err(failed)?;
+    }
+    let before = config.status().cloned();
+    let generation = config.meta().generation;
+    let status = config.status_mut();
+    status.users = Some(i64::try_from(users).unwrap_or(i64::MAX));
+    if deleting {
+        conditions::mark(
+            &mut status.conditions,
+            conditions::in_use(BLOCKING),
+            generation,
+            accountant.clock.now(),
+        );
+    }
+    if config.status() != before.as_ref() {
+        if deleting {
+            accountant.recorder.record(
+                &config,
+                Severity::Warning,
+                "UsageAccounting",
+                BLOCKING,
+                None,
+            );
+        }
+        api.replace_status(&name, &PostParams::default(), &config)
+            .await
+            .map_err(failed)?;
+    }
+    Ok(Action::await_change())
+}
+
+async fn set_finalizers<C: Configuration>(
+    api: &Api<C>,
+    config: &C,
+    change: impl FnOnce(&mut Vec<String>),
+) -> Result<C, kube::Error> {
+    let mut finalizers = config.finalizers().to_vec();
+    change(&mut finalizers);
+    let patch = json!({"metadata": {
+        "finalizers": finalizers,
+        "resourceVersion": config.resource_version(),
+    }});
+    api.patch(
+        &config.name_any(),
+        &PatchParams::default(),
+        &Patch::Merge(&patch),
+    )
+    .await
+}

@@ -1,0 +1,132 @@
+//! What a reconcile leaves behind: events, conditions, annotations, the status.
+
+use std::{sync::Arc, time::Duration};
+
+use api::Managed;
+use kube::{
+    Resource, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+use super::{Again, Pass, WriteError};
+use crate::managed::{
+    FINALIZER, annotations,
+    conditions::{self, Statement},
+    events::Severity,
+    external::Connector,
+};
+
+/// How often a write that must not be lost is tried.
+const CRITICAL_TRIES: u32 = 5;
+
+impl<C: Connector> Pass<'_, C> {
+    pub(super) fn want_fresh_look(&self) {
+        let progress = &self.reconciler.progress;
+        progress.with(&self.uid, |progress| progress.look_directly = true);
+    }
+
+    pub(super) fn event(&self, severity: Severity, reason: &'static str, message: &str) {
+        let external_name = annotations::get(self.object.meta(), annotations::EXTERNAL_NAME);
+        self.reconciler
+            .recorder
+            .record(&self.object, severity, reason, message, external_name);
+    }
+
+    pub(super) fn mark(&mut self, statement: Statement) {
+        let generation = self.object.meta().generation;
+        let now = self.reconciler.clock.now();
+        let status = self.object.managed_status_mut();
+        conditions::mark(&mut status.conditions, statement, generation, now);
+        status.observed_generation = generation;
+    }
+
+    pub(super) fn status_changed(&self) -> bool {
+        self.object.managed_status() != self.before.managed_status()
+            || self.object.at_provider() != self.before.at_provider()
+    }
+
+    /// The one status write, left out when nothing changed. It replaces the whole status, and fails when the object
+    /// has changed meanwhile.
+    pub(super) async fn write_status(&mut self, again: Again) -> Result<Again, WriteError> {
+        if !self.status_changed() {
+            return Ok(again);
+        }
+        let written = self
+            .api
+            .replace_status(
+                &self.object.name_any(),
+                &PostParams::default(),
+                &self.object,
+            )
+            .await
+            .map_err(|source| WriteError {
+                doing: "update the status",
+                source,
+            })?;
+        self.wrote(written);
+        Ok(again)
+    }
+
+    pub(super) fn with_finalizer(&self) -> Value {
+        let mut finalizers = self.object.finalizers().to_vec();
+        if !finalizers.iter().any(|f| f == FINALIZER) {
+            finalizers.push(FINALIZER.to_owned());
+        }
+        json!({"finalizers": finalizers})
+    }
+
+    /// A patch of the metadata that fails when the object has changed since it was read.
+    pub(super) fn guarded(&self, mut metadata: Value) -> Value {
+        metadata["resourceVersion"] = json!(self.object.resource_version());
+        json!({"metadata": metadata})
+    }
+
+    /// Annotations that must not get lost: no precondition, since they are ours alone, and several tries.
+    pub(super) async fn patch_critical(&mut self, marks: Value) -> Result<(), WriteError> {
+        let patch = json!({"metadata": {"annotations": marks}});
+        for attempt in 1.. {
+            match self.patch("update the annotations", &patch).await {
+                Err(failure)
+                    if attempt < CRITICAL_TRIES
+                        && failure.status().is_none_or(|status| status.code >= 409) =>
+                {
+                    self.reconciler
+                        .clock
+                        .sleep(Duration::from_millis(100 << attempt))
+                        .await;
+                }
+                result => return result,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn patch(
+        &mut self,
+        doing: &'static str,
+        patch: &Value,
+    ) -> Result<(), WriteError> {
+        let written = self
+            .api
+            .patch(
+                &self.object.name_any(),
+                &PatchParams::default(),
+                &Patch::Merge(patch),
+            )
+            .await
+            .map_err(|source| WriteError { doing, source })?;
+        // The answer carries the status as it is stored; ours is not written yet.
+        *self.object.meta_mut() = written.meta().clone();
+        self.wrote(written);
+        Ok(())
+    }
+
+    fn wrote(&self, mut written: C::Resource) {
+        written.meta_mut().managed_fields = None;
+        let progress = &self.reconciler.progress;
+        progress.with(&self.uid, |progress| {
+            progress.written = Some(Arc::new(written))
+        });
+    }
+}
