@@ -34,11 +34,9 @@ impl World {
     pub(crate) async fn built(&self) -> Result<&Built> {
         self.built
             .get_or_try_init(|| async {
-                tokio::task::spawn_blocking(|| {
-                    package::build(&BuildOptions::default(), &mut |_| {})
-                })
-                .await?
-                .context("build the packages")
+                tokio::task::spawn_blocking(build)
+                    .await
+                    .context("build the packages")?
             })
             .await
     }
@@ -178,6 +176,10 @@ impl<'a> Tenant<'a> {
     }
 
     /// A claim in this namespace that uses this cloud.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write the JSON in place"
+    )]
     pub(crate) fn platform(&self, name: &str, regions: Value) -> Value {
         json!({
             "apiVersion": "compose.openova.io/v1alpha1",
@@ -191,6 +193,10 @@ impl<'a> Tenant<'a> {
     }
 
     /// A network in this namespace that uses this cloud.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers write the JSON in place"
+    )]
     pub(crate) fn network(&self, name: &str, for_provider: Value) -> Value {
         json!({
             "apiVersion": "hcloud.openova.io/v1alpha1",

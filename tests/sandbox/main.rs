@@ -177,7 +177,6 @@ impl Sandbox {
             };
             screen.draw(&root, applied.elapsed());
             if root.is_ready() {
-                screen.keep();
                 screen.line(&format!(
                     "Ready after {:.1} s",
                     applied.elapsed().as_secs_f64()
@@ -185,7 +184,6 @@ impl Sandbox {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                screen.keep();
                 bail!(
                     "{} {name} is not ready after {} s: {}",
                     types.kind,

@@ -29,8 +29,9 @@ impl Screen {
         }
     }
 
-    /// Prints a line.
+    /// Prints a line. A drawing above it stays.
     pub(crate) fn line(&mut self, line: &str) {
+        self.drawn = 0;
         let _ = writeln!(std::io::stdout(), "{line}");
     }
 
@@ -71,11 +72,6 @@ impl Screen {
         self.drawn = text.lines().count() + 1;
         let _ = std::io::stdout().write_all(out.as_bytes());
         let _ = std::io::stdout().flush();
-    }
-
-    /// Leaves the last drawing as it is.
-    pub(crate) fn keep(&mut self) {
-        self.drawn = 0;
     }
 }
 
