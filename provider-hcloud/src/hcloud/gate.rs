@@ -253,14 +253,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_refused_request_waits_for_the_budget() {
-        let gate = gate(16);
-        let start = tokio::time::Instant::now();
-        let pass = gate.enter(Priority::Create).await.unwrap();
-        let wait = pass.answered(429, &headers(3600, 0));
-        assert_eq!(wait, Some(Duration::from_secs(1)));
-        gate.enter(Priority::Create).await.unwrap();
-        assert_eq!(start.elapsed().as_secs(), 1);
+    async fn a_refused_request_waits_whatever_the_headers_say() {
+        for headers in [headers(3600, 0), headers(3600, 3000), HeaderMap::new()] {
+            let gate = gate(16);
+            let start = tokio::time::Instant::now();
+            let pass = gate.enter(Priority::Create).await.unwrap();
+            let wait = pass.answered(429, &headers);
+            assert_eq!(wait, Some(Duration::from_secs(1)), "{headers:?}");
+            gate.enter(Priority::Create).await.unwrap();
+            assert_eq!(start.elapsed().as_secs(), 1, "{headers:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

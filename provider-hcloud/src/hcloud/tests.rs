@@ -4,6 +4,7 @@ mod change;
 mod client;
 mod odd_answer;
 mod read;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::{Timestamp, Unit};
+use jiff::Timestamp;
 use kube::core::ObjectMeta;
 
 /// Identifies the external resource.
 pub const EXTERNAL_NAME: &str = "crossplane.io/external-name";
-/// When a create was last about to be sent.
+/// When a create was last about to be sent; without an answer, when it was given up.
 pub const CREATE_PENDING: &str = "crossplane.io/external-create-pending";
 /// When a create last succeeded.
 pub const CREATE_SUCCEEDED: &str = "crossplane.io/external-create-succeeded";
@@ -37,12 +37,9 @@ pub fn poll_interval(meta: &ObjectMeta, floor: Duration) -> Option<Duration> {
     (!asked.is_zero()).then(|| asked.max(floor))
 }
 
-/// A time as the annotations carry it: RFC 3339 with a precision of one second.
+/// A time as the annotations carry it: RFC 3339 with a precision of one second, cut off and never in the future.
 pub fn format_time(time: Timestamp) -> String {
-    time.round(Unit::Second).map_or_else(
-        |_| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        |time| time.to_string(),
-    )
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// When an external resource was last about to be created, and how that ended.
@@ -154,9 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn times_have_a_precision_of_one_second() {
-        let time: Timestamp = "2026-11-21T08:00:01.4Z".parse().unwrap();
-        assert_eq!(format_time(time), "2026-11-21T08:00:01Z");
+    fn times_have_a_precision_of_one_second_and_are_read_back() {
+        for time in ["2026-11-21T08:00:01Z", "2026-11-21T08:00:01.9Z"] {
+            let written = format_time(time.parse().unwrap());
+            assert_eq!(written, "2026-11-21T08:00:01Z");
+            let marks = CreationMarks::of(&with(CREATE_PENDING, &written));
+            assert_eq!(marks.pending, Some(written.parse().unwrap()));
+        }
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub struct Settings {
     pub timeout: Duration,
     /// How long an external resource may stay invisible after its creation succeeded.
     pub creation_grace: Duration,
-    /// How long a create without an answer may take to have its effect.
+    /// How long a create may still take to have its effect after its answer was given up.
     pub creation_settle: Duration,
 }
 

@@ -48,7 +48,7 @@ pub struct Situation<'a> {
     pub now: Timestamp,
     /// How long an external resource may stay invisible after its creation succeeded.
     pub grace: Duration,
-    /// How long a create without an answer may take to have its effect.
+    /// How long a create may still take to have its effect after its answer was given up.
     pub settle: Duration,
 }
 

@@ -2,19 +2,16 @@
 
 mod execute;
 mod record;
+mod undecodable;
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use api::{ConditionStatus, Managed};
 use jiff::Timestamp;
 use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{Patch, PatchParams},
-    core::{DeserializeGuard, PartialObjectMeta},
-    runtime::controller::Action,
+    Api, Client, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action,
 };
-use serde_json::json;
-use tracing::{Instrument, debug, error, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
 use super::{
     FINALIZER,
@@ -187,36 +184,6 @@ impl<C: Connector> Reconciler<C> {
             seed.wrapping_mul(31).wrapping_add(u64::from(byte))
         });
         position.wrapping_add(u64::try_from(self.clock.elapsed().as_millis()).unwrap_or_default())
-    }
-
-    /// An object that cannot be decoded is reported and left alone; its kind goes on.
-    async fn report_undecodable(
-        &self,
-        object: &DeserializeGuard<C::Resource>,
-        problem: &str,
-    ) -> Action {
-        let meta = object.meta();
-        let name = meta.name.as_deref().unwrap_or_default();
-        let namespace = meta.namespace.as_deref().unwrap_or_default();
-        error!(kind = %C::Resource::kind(&()), namespace, resource = name, problem, "Cannot decode an object");
-        let message = format!("cannot decode the stored object: {problem}");
-        let reason = "CannotInitializeManagedResource";
-        let external_name = annotations::get(meta, annotations::EXTERNAL_NAME);
-        self.recorder
-            .record(object, Severity::Warning, reason, &message, external_name);
-        let mut marked = Vec::new();
-        let statement = conditions::reconcile_error(&message);
-        conditions::mark(&mut marked, statement, meta.generation, self.clock.now());
-        let patch = json!({"status": {"conditions": marked}});
-        let objects =
-            Api::<PartialObjectMeta<C::Resource>>::namespaced(self.client.clone(), namespace);
-        let patched = objects
-            .patch_status(name, &PatchParams::default(), &Patch::Merge(&patch))
-            .await;
-        if let Err(error) = patched {
-            warn!(%error, resource = name, "Cannot report an object that cannot be decoded");
-        }
-        Action::await_change()
     }
 }
 
@@ -446,3 +413,6 @@ pub(super) fn holds<R: Managed>(object: &R, condition: &str) -> bool {
     let condition = status.and_then(|status| status.condition(condition));
     condition.is_some_and(|condition| condition.status == ConditionStatus::True)
 }
+
+#[cfg(test)]
+mod tests;

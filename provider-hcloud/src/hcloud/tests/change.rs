@@ -162,6 +162,13 @@ async fn thirty_actions_are_looked_at_with_two_requests_a_round() {
         })
         .await;
     }
+    let sizes: Vec<usize> = simulator
+        .log()
+        .of(&Method::GET, "/actions")
+        .iter()
+        .filter_map(|entry| Some(entry.query.as_ref()?.matches("id=").count()))
+        .collect();
+    assert_eq!(sizes, [25, 5, 25, 5, 25, 5]);
     simulator.actions().drain();
     let stepped = || {
         hand.advance(Duration::from_millis(1));

@@ -168,12 +168,15 @@ impl<C: Connector> Pass<'_, C> {
                 self.write_status(Again::Now).await
             }
             Err(error) => {
-                // Without an answer the create stays pending: the next observation tells how it ended.
-                if !error.outcome_unknown() {
-                    let failed = annotations::format_time(self.reconciler.clock.now());
-                    self.patch_critical(json!({annotations::CREATE_FAILED: failed}))
-                        .await?;
-                }
+                // Without an answer the create stays pending, and the next observations tell how it ended. The time to
+                // settle begins now: a create that was held up for long may be carried out in this very moment.
+                let outcome = if error.outcome_unknown() {
+                    annotations::CREATE_PENDING
+                } else {
+                    annotations::CREATE_FAILED
+                };
+                let ended = annotations::format_time(self.reconciler.clock.now());
+                self.patch_critical(json!({outcome: ended})).await?;
                 self.failed(
                     "CannotCreateExternalResource",
                     "create failed",

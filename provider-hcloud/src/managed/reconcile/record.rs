@@ -34,7 +34,8 @@ impl<C: Connector> Pass<'_, C> {
     }
 
     pub(super) fn mark(&mut self, statement: Statement) {
-        let generation = self.object.meta().generation;
+        // What was acted on is the spec that was read, also when a later one has been seen meanwhile.
+        let generation = self.before.meta().generation;
         let now = self.reconciler.clock.now();
         let status = self.object.managed_status_mut();
         conditions::mark(&mut status.conditions, statement, generation, now);

@@ -1,0 +1,399 @@
+//! One reconcile at a time, with a scripted external system behind it.
+
+mod cluster;
+
+use std::{
+    borrow::Cow,
+    sync::{Mutex, MutexGuard},
+};
+
+use api::{ClusterProviderConfig, ManagedSpec, ManagedStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    core::NamespaceResourceScope,
+    runtime::{reflector, watcher::Event},
+};
+use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use self::cluster::Cluster;
+use super::*;
+use crate::{
+    clock::SteppedClock,
+    managed::{
+        credentials::{Change, Config},
+        external::{Drift, Identity, Present, Readiness},
+        metrics::{KindState, Metrics},
+    },
+};
+
+const START: &str = "2026-11-21T08:00:00.7Z";
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Thing {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    spec: ManagedSpec,
+    status: Option<ThingStatus>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ThingStatus {
+    #[serde(flatten)]
+    managed: ManagedStatus,
+    at_provider: Option<String>,
+}
+
+impl Resource for Thing {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "Thing".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        "example.org".into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "things".into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+impl Managed for Thing {
+    type AtProvider = String;
+
+    fn managed_spec(&self) -> &ManagedSpec {
+        &self.spec
+    }
+
+    fn managed_status(&self) -> Option<&ManagedStatus> {
+        self.status.as_ref().map(|status| &status.managed)
+    }
+
+    fn managed_status_mut(&mut self) -> &mut ManagedStatus {
+        &mut self.status.get_or_insert_default().managed
+    }
+
+    fn at_provider(&self) -> Option<&String> {
+        self.status.as_ref()?.at_provider.as_ref()
+    }
+
+    fn set_at_provider(&mut self, at_provider: String) {
+        self.status.get_or_insert_default().at_provider = Some(at_provider);
+    }
+}
+
+type Hook = Box<dyn FnMut() -> Result<(), ExternalError> + Send>;
+
+/// The external system: at most one thing.
+struct Outside {
+    exists: bool,
+    creates: usize,
+    /// What else happens in a create, and how it ends.
+    on_create: Hook,
+}
+
+#[derive(Clone)]
+struct Things(Arc<Mutex<Outside>>);
+
+impl Things {
+    fn outside(&self) -> MutexGuard<'_, Outside> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Connector for Things {
+    type Resource = Thing;
+    type External = Self;
+    const IDENTITY: Identity = Identity::Findable;
+
+    async fn connect(&self, _: &Config) -> Result<Self, ExternalError> {
+        Ok(self.clone())
+    }
+}
+
+impl External for Things {
+    type Resource = Thing;
+
+    async fn observe(&self, _: &Thing, _: Look) -> Result<Observation<String>, ExternalError> {
+        if !self.outside().exists {
+            return Ok(Observation::Absent);
+        }
+        Ok(Observation::Present(Present {
+            external_name: "7".to_owned(),
+            at_provider: "fine".to_owned(),
+            drift: Drift::default(),
+            readiness: Readiness::Available,
+        }))
+    }
+
+    async fn create(&self, _: &Thing) -> Result<String, ExternalError> {
+        let mut outside = self.outside();
+        outside.creates += 1;
+        (outside.on_create)()?;
+        outside.exists = true;
+        Ok("7".to_owned())
+    }
+
+    async fn update(&self, _: &Thing, _: &Present<String>) -> Result<(), ExternalError> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &Thing, _: &Present<String>) -> Result<(), ExternalError> {
+        self.outside().exists = false;
+        Ok(())
+    }
+}
+
+/// A Secret with a token in base64.
+fn secret(token: &str) -> Value {
+    json!({"metadata": {"namespace": "system", "name": "token", "resourceVersion": token}, "data": {"token": token}})
+}
+
+struct Stage {
+    cluster: Cluster,
+    things: Things,
+    hand: Arc<SteppedClock>,
+    reconciler: Reconciler<Things>,
+    running: JoinSet<()>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let thing = json!({
+            "apiVersion": "example.org/v1",
+            "kind": "Thing",
+            "metadata": {"name": "one", "namespace": "team", "uid": "u-1", "generation": 1, "resourceVersion": "1"},
+        });
+        let cluster = Cluster::new(thing, secret("b2xk"));
+        let client = cluster.client();
+        let hand = Arc::new(SteppedClock::new(START.parse().unwrap()));
+        let clock = hand.clock();
+        let (configs, mut writer) = reflector::store();
+        let config: DeserializeGuard<ClusterProviderConfig> = serde_json::from_value(json!({
+            "apiVersion": "hcloud.openova.io/v1alpha1",
+            "kind": "ClusterProviderConfig",
+            "metadata": {"name": "default"},
+            "spec": {"credentials": {"source": "Secret", "secretRef": {"namespace": "system", "name": "token", "key": "token"}}},
+        }))
+        .unwrap();
+        for event in [Event::Init, Event::InitApply(config), Event::InitDone] {
+            writer.apply_watcher_event(&event);
+        }
+        let (namespaced, mut writer) = reflector::store();
+        for event in [Event::Init, Event::InitDone] {
+            writer.apply_watcher_event(&event);
+        }
+        let mut running = JoinSet::new();
+        let usages = Arc::new(Usages::new(client.clone()));
+        running.spawn({
+            let usages = Arc::clone(&usages);
+            async move { usages.watch().await }
+        });
+        let (recorder, events) = Recorder::new(client.clone(), "test", clock.clone());
+        running.spawn(events);
+        let things = Things(Arc::new(Mutex::new(Outside {
+            exists: false,
+            creates: 0,
+            on_create: Box::new(|| Ok(())),
+        })));
+        let reconciler = Reconciler {
+            connector: things.clone(),
+            client: client.clone(),
+            credentials: Arc::new(Credentials::new(client, configs, namespaced)),
+            usages,
+            recorder,
+            metrics: Metrics::new(&mut Registry::default()).kind("things", KindState::default),
+            clock: clock.clone(),
+            settings: Settings::default(),
+            bucket: Arc::new(Bucket::new(100, clock)),
+            progress: Arc::new(ProgressMap::new()),
+        };
+        Self {
+            cluster,
+            things,
+            hand,
+            reconciler,
+            running,
+        }
+    }
+
+    fn stored<T: serde::de::DeserializeOwned>(&self) -> T {
+        serde_json::from_value(self.cluster.state().thing.clone()).unwrap()
+    }
+
+    async fn reconcile(&self) -> Action {
+        self.reconciler.reconcile(Arc::new(self.stored())).await
+    }
+
+    fn annotation(&self, key: &str) -> Option<String> {
+        let thing: Thing = self.stored();
+        thing.annotations().get(key).cloned()
+    }
+
+    fn condition(&self, type_: &str) -> api::Condition {
+        let thing: Value = self.stored();
+        let conditions: Vec<api::Condition> =
+            serde_json::from_value(thing["status"]["conditions"].clone()).unwrap();
+        let found = conditions.into_iter().find(|c| c.type_ == type_);
+        found.unwrap()
+    }
+
+    /// The reasons of all events, when everything is over.
+    async fn events(mut self) -> Vec<String> {
+        let cluster = self.cluster.clone();
+        drop(self.reconciler);
+        // The recorder's task ends with the last recorder; the watch of usages never does.
+        self.running.join_next().await.unwrap().unwrap();
+        cluster.state().events.clone()
+    }
+}
+
+#[tokio::test]
+async fn a_create_is_announced_carried_out_recorded_and_then_nothing_is_written() {
+    let stage = Stage::new();
+    assert_eq!(stage.reconcile().await, Action::requeue(Duration::ZERO));
+    let path = "/apis/example.org/v1/namespaces/team/things/one";
+    let writes = [
+        format!("PATCH {path}"),
+        format!("PATCH {path}"),
+        format!("PUT {path}/status"),
+    ];
+    assert_eq!(stage.cluster.state().writes, writes);
+    let second = Some("2026-11-21T08:00:00Z".to_owned());
+    assert_eq!(stage.annotation(annotations::CREATE_PENDING), second);
+    assert_eq!(stage.annotation(annotations::CREATE_SUCCEEDED), second);
+    assert_eq!(
+        stage.annotation(annotations::EXTERNAL_NAME).as_deref(),
+        Some("7")
+    );
+    assert_eq!(stage.condition("Ready").reason, "Creating");
+
+    stage.reconcile().await;
+    assert_eq!(stage.condition("Ready").reason, "Available");
+    assert_eq!(stage.cluster.state().writes.len(), 4);
+    for _ in 0..3 {
+        stage.hand.advance(Duration::from_secs(600));
+        stage.reconcile().await;
+    }
+    assert_eq!(stage.cluster.state().writes.len(), 4);
+    assert_eq!(stage.things.outside().creates, 1);
+    assert_eq!(stage.events().await, ["CreatedExternalResource"]);
+}
+
+#[tokio::test]
+async fn a_create_that_was_held_up_is_given_time_to_show_and_then_sent_again() {
+    let stage = Stage::new();
+    let hand = Arc::clone(&stage.hand);
+    stage.things.outside().on_create = Box::new(move || {
+        hand.advance(Duration::from_secs(30));
+        Err(ExternalError::with_unknown_outcome("no answer"))
+    });
+    stage.reconcile().await;
+    assert_eq!(stage.annotation(annotations::CREATE_FAILED), None);
+    stage.things.outside().on_create = Box::new(|| Ok(()));
+    stage.hand.advance(Duration::from_secs(9));
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().creates, 1, "it may still show");
+    stage.hand.advance(Duration::from_secs(1));
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().creates, 2, "it never arrived");
+    assert!(stage.annotation(annotations::CREATE_SUCCEEDED).is_some());
+}
+
+#[tokio::test]
+async fn a_create_that_was_held_up_and_then_carried_out_is_adopted() {
+    let stage = Stage::new();
+    stage.things.outside().on_create =
+        Box::new(|| Err(ExternalError::with_unknown_outcome("no answer")));
+    stage.reconcile().await;
+    stage.things.outside().exists = true;
+    stage.reconcile().await;
+    assert_eq!(
+        stage.annotation(annotations::EXTERNAL_NAME).as_deref(),
+        Some("7")
+    );
+    stage.reconcile().await;
+    assert_eq!(stage.condition("Ready").reason, "Available");
+    assert_eq!(stage.things.outside().creates, 1);
+}
+
+#[tokio::test]
+async fn a_conflict_before_a_create_prevents_it_without_a_word() {
+    let stage = Stage::new();
+    stage.cluster.state().conflict = true;
+    let action = stage.reconcile().await;
+    assert_eq!(action, Action::requeue(Duration::from_secs(1)));
+    assert_eq!(stage.things.outside().creates, 0);
+    assert!(stage.cluster.state().writes.is_empty());
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().creates, 1);
+    assert_eq!(stage.events().await, ["CreatedExternalResource"]);
+}
+
+#[tokio::test]
+async fn conditions_name_the_generation_that_was_acted_on_not_a_later_one() {
+    let stage = Stage::new();
+    let cluster = stage.cluster.clone();
+    stage.things.outside().on_create = Box::new(move || {
+        let thing = &mut cluster.state().thing;
+        thing["metadata"]["generation"] = json!(2);
+        thing["metadata"]["resourceVersion"] = json!("100");
+        Ok(())
+    });
+    stage.reconcile().await;
+    assert_eq!(stage.condition("Synced").observed_generation, Some(1));
+    stage.reconcile().await;
+    assert_eq!(stage.condition("Synced").observed_generation, Some(2));
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_decoded_keeps_its_other_conditions_and_is_written_once() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    stage.reconcile().await;
+    stage.cluster.state().thing["spec"] = json!({"managementPolicies": "none"});
+    let before = stage.cluster.state().writes.len();
+    for _ in 0..2 {
+        stage.hand.advance(Duration::from_secs(1));
+        assert_eq!(stage.reconcile().await, Action::await_change());
+    }
+    assert_eq!(stage.cluster.state().writes.len(), before + 1);
+    assert_eq!(stage.condition("Ready").reason, "Available");
+    let synced = stage.condition("Synced");
+    assert_eq!(synced.reason, "ReconcileError");
+    assert!(synced.message.starts_with("cannot decode"), "{synced:?}");
+}
+
+#[tokio::test]
+async fn a_corrected_secret_concerns_those_who_use_it() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    let mut changes = stage.reconciler.credentials.changes();
+    stage.cluster.change_secret(secret("bmV3"));
+    let change = tokio::time::timeout(Duration::from_secs(20), changes.recv());
+    let change = change.await.expect("a change is announced").unwrap();
+    assert!(matches!(change, Change::Secret(_)), "{change:?}");
+    let thing: Thing = stage.stored();
+    let credentials = &stage.reconciler.credentials;
+    assert!(credentials.concerns(&change, &thing));
+    let config = credentials.resolve("team", &thing.spec.provider_config_ref);
+    assert_eq!(config.await.unwrap().secret.expose(), b"new");
+}
