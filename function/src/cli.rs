@@ -37,11 +37,21 @@ pub struct Serve {
     pub network: String,
 
     /// Address of the gRPC server. Without a host it listens on the bind address.
-    #[arg(long, env = "ADDRESS", default_value = ":9443", value_name = "[HOST]:PORT")]
+    #[arg(
+        long,
+        env = "ADDRESS",
+        default_value = ":9443",
+        value_name = "[HOST]:PORT"
+    )]
     pub address: Listen,
 
     /// Address of the metrics. Without a host they listen on the bind address.
-    #[arg(long, env = "METRICS_ADDRESS", default_value = ":8080", value_name = "[HOST]:PORT")]
+    #[arg(
+        long,
+        env = "METRICS_ADDRESS",
+        default_value = ":8080",
+        value_name = "[HOST]:PORT"
+    )]
     pub metrics_address: Listen,
 
     /// Address for everything that names no host.
@@ -181,7 +191,14 @@ mod tests {
 
     #[test]
     fn an_address_without_a_host_is_on_the_bind_address() {
-        let options = options(&["--insecure", "--bind-ip", "127.0.0.7", "--metrics-address", "127.0.0.1:0"]).unwrap();
+        let options = options(&[
+            "--insecure",
+            "--bind-ip",
+            "127.0.0.7",
+            "--metrics-address",
+            "127.0.0.1:0",
+        ])
+        .unwrap();
         assert_eq!(options.address.to_string(), "127.0.0.7:9443");
         assert_eq!(options.metrics_address.to_string(), "127.0.0.1:0");
     }

@@ -16,7 +16,7 @@ pub struct Composition {
 }
 
 /// An object that should exist.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desired {
     /// Identifies the object within its composite for ever: another key is another
     /// object.

@@ -71,7 +71,8 @@ fn render(file: &Path, output: Format) -> Result<()> {
         yaml = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read {}", file.display()))?;
     }
-    let nodes = offline::render(&yaml).with_context(|| format!("cannot render {}", file.display()))?;
+    let nodes =
+        offline::render(&yaml).with_context(|| format!("cannot render {}", file.display()))?;
     let text = match output {
         Format::Yaml => offline::yaml(&nodes).context("cannot write YAML")?,
         Format::Tree => offline::tree(&nodes),

@@ -64,7 +64,10 @@ mod tests {
     #[test]
     fn a_plain_name_is_just_joined() {
         assert_eq!(join("demo", &["fsn"]), "demo-fsn");
-        assert_eq!(join("my-team.demo", &["fsn", "k3s"]), "my-team.demo-fsn-k3s");
+        assert_eq!(
+            join("my-team.demo", &["fsn", "k3s"]),
+            "my-team.demo-fsn-k3s"
+        );
     }
 
     #[test]

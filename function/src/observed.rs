@@ -31,10 +31,7 @@ impl Observed {
 
     /// All resources whose key starts with this prefix: the rest of the key, and the
     /// resource.
-    pub fn with_prefix<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (&'a str, View<'a>)> {
+    pub fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, View<'a>)> {
         self.resources.iter().filter_map(move |(key, resource)| {
             let rest = key.strip_prefix(prefix)?;
             Some((rest, View::new(&resource.resource)))

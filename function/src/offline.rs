@@ -21,7 +21,7 @@ pub struct Node {
     /// The object.
     pub object: Map<String, Value>,
     /// What it composes, in the order of the keys.
-    pub children: Vec<Node>,
+    pub children: Vec<Self>,
 }
 
 /// Why a claim cannot be rendered.
@@ -147,7 +147,11 @@ fn composite(index: usize, document: Value) -> Result<Map<String, Value>, Error>
 /// leaf.
 fn compose(key: String, object: Map<String, Value>) -> Result<Node, Error> {
     let of_ours = object.get("apiVersion").and_then(Value::as_str) == Some(API_VERSION);
-    let children = if of_ours { settle(&object)? } else { BTreeMap::new() };
+    let children = if of_ours {
+        settle(&object)?
+    } else {
+        BTreeMap::new()
+    };
     let children = children
         .into_iter()
         .map(|(key, object)| compose(key, object))
@@ -201,8 +205,7 @@ fn call(
         }),
         ..v1::RunFunctionRequest::default()
     };
-    let response =
-        run::run(request, Ttl::default()).map_err(|error| refused(error.to_string()))?;
+    let response = run::run(request, Ttl::default()).map_err(|error| refused(error.to_string()))?;
     let fatal = response
         .results
         .into_iter()
@@ -260,8 +263,17 @@ fn write_tree(text: &mut String, node: &Node, first: &str, rest: &str) {
     text.push_str(&format!("{first}{kind}/{name}\n"));
     for (index, child) in node.children.iter().enumerate() {
         let last = index + 1 == node.children.len();
-        let (branch, below) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-        write_tree(text, child, &format!("{rest}{branch}"), &format!("{rest}{below}"));
+        let (branch, below) = if last {
+            ("└─ ", "   ")
+        } else {
+            ("├─ ", "│  ")
+        };
+        write_tree(
+            text,
+            child,
+            &format!("{rest}{branch}"),
+            &format!("{rest}{below}"),
+        );
     }
 }
 
@@ -297,8 +309,14 @@ spec:
         let stream = yaml(&nodes).unwrap();
         let documents: Vec<Value> = serde_saphyr::from_multiple(&stream).unwrap();
         assert_eq!(documents.len(), 6);
-        assert_eq!(documents[3]["spec"]["forProvider"]["ipRange"], "10.0.0.0/16");
-        assert_eq!(documents[5]["spec"]["forProvider"]["ipRange"], "10.1.0.0/16");
+        assert_eq!(
+            documents[3]["spec"]["forProvider"]["ipRange"],
+            "10.0.0.0/16"
+        );
+        assert_eq!(
+            documents[5]["spec"]["forProvider"]["ipRange"],
+            "10.1.0.0/16"
+        );
     }
 
     #[test]

@@ -53,7 +53,7 @@ pub fn platform(
             object: region_object(
                 identity,
                 &region.name,
-                spec(region_spec(&claim.config, region, range)),
+                &object(&region_spec(&claim.config, region, range)),
             ),
             ready: ready.ready,
         });
@@ -180,11 +180,7 @@ fn check_overlaps(claim: &ValidPlatform, decided: &[Option<Range>], problems: &m
     }
 }
 
-fn region_spec(
-    config: &ProviderConfigReference,
-    region: &ValidRegion,
-    range: Range,
-) -> RegionSpec {
+fn region_spec(config: &ProviderConfigReference, region: &ValidRegion, range: Range) -> RegionSpec {
     RegionSpec {
         provider: Provider {
             kind: ProviderType::Hetzner,
@@ -195,11 +191,11 @@ fn region_spec(
     }
 }
 
-fn spec(spec: RegionSpec) -> Value {
-    Value::Object(object(&spec))
-}
-
-fn region_object(identity: &Identity, region: &str, spec: Value) -> Map<String, Value> {
+fn region_object(
+    identity: &Identity,
+    region: &str,
+    spec: &Map<String, Value>,
+) -> Map<String, Value> {
     object(&json!({
         "apiVersion": API_VERSION,
         "kind": "XRegion",
@@ -253,7 +249,7 @@ fn removed_regions<'a>(
                 _ => Map::new(),
             };
             without_machinery(&mut recorded);
-            let object = region_object(identity, region, Value::Object(recorded));
+            let object = region_object(identity, region, &recorded);
             let name = child
                 .text(&["metadata", "name"])
                 .unwrap_or_default()

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
     use crate::structpb::encode;
 
-    fn judge(object: serde_json::Value) -> (bool, String, String) {
+    fn judge(object: &serde_json::Value) -> (bool, String, String) {
         let bytes = encode(object.as_object().unwrap());
         let readiness = of(Some(View::new(&bytes)), &["Valid"]);
         (readiness.ready, readiness.reason, readiness.message)
@@ -81,13 +81,11 @@ mod tests {
 
     #[test]
     fn readiness_follows_the_conditions() {
-        let condition = |kind: &str, status: &str, reason: &str, message: &str| {
-            json!({"type": kind, "status": status, "reason": reason, "message": message})
-        };
-        let ready = condition("Ready", "True", "Available", "");
+        let condition = |kind: &str, status: &str, reason: &str, message: &str| json!({"type": kind, "status": status, "reason": reason, "message": message});
+        let ready = || condition("Ready", "True", "Available", "");
         let cases = [
             ("nothing said yet", vec![], (false, "Creating", "")),
-            ("ready", vec![ready.clone()], (true, "Available", "")),
+            ("ready", vec![ready()], (true, "Available", "")),
             (
                 "progress is not repeated",
                 vec![condition("Ready", "False", "Creating", "3 of 7")],
@@ -96,7 +94,7 @@ mod tests {
             (
                 "a failed sync is the cause",
                 vec![
-                    ready.clone(),
+                    ready(),
                     condition("Synced", "False", "ReconcileError", "bad token"),
                 ],
                 (false, "ReconcileError", "bad token"),
@@ -113,7 +111,7 @@ mod tests {
         for (why, conditions, (ready, reason, message)) in cases {
             let object = json!({"status": {"conditions": conditions}});
             assert_eq!(
-                judge(object),
+                judge(&object),
                 (ready, reason.to_owned(), message.to_owned()),
                 "{why}"
             );
@@ -130,8 +128,11 @@ mod tests {
                 ]},
             })
         };
-        assert_eq!(judge(object(3)).0, true);
-        assert_eq!(judge(object(2)), (false, "Updating".to_owned(), String::new()));
+        assert!(judge(&object(3)).0);
+        assert_eq!(
+            judge(&object(2)),
+            (false, "Updating".to_owned(), String::new())
+        );
     }
 
     #[test]

@@ -124,11 +124,7 @@ impl Call {
         }
         results.push(result(v1::Severity::Fatal, &message));
 
-        let mut conditions = vec![Condition::no(
-            Condition::VALID,
-            INVALID_SPEC,
-            message.clone(),
-        )];
+        let mut conditions = vec![Condition::no(Condition::VALID, INVALID_SPEC, message)];
         conditions.extend(
             [Condition::INFRASTRUCTURE_READY, Condition::CHANGES_APPLIED]
                 .into_iter()

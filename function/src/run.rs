@@ -31,10 +31,7 @@ pub enum Error {
 /// # Errors
 ///
 /// When the request has no composite resource.
-pub fn run(
-    request: v1::RunFunctionRequest,
-    ttl: Ttl,
-) -> Result<v1::RunFunctionResponse, Error> {
+pub fn run(request: v1::RunFunctionRequest, ttl: Ttl) -> Result<v1::RunFunctionResponse, Error> {
     let v1::RunFunctionRequest {
         meta,
         observed,

@@ -139,7 +139,10 @@ impl Bound {
 
         let (stopping, stopped) = tokio::sync::watch::channel(false);
         let router = router(&options, function).await?;
-        let serve = router.serve_with_incoming_shutdown(TcpIncoming::from(grpc), {
+        // Otherwise the end of an answer waits until the client has acknowledged its
+        // beginning, and a client delays that by 40 ms.
+        let connections = TcpIncoming::from(grpc).with_nodelay(Some(true));
+        let serve = router.serve_with_incoming_shutdown(connections, {
             let mut stopped = stopped.clone();
             async move {
                 let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -171,12 +174,10 @@ async fn router(
 ) -> Result<tonic::transport::server::Router, Error> {
     let mut server = Server::builder();
     if let Some(dir) = &options.certs {
-        server = server
-            .tls_config(tls(dir)?)
-            .map_err(|source| Error::Tls {
-                dir: dir.clone(),
-                source,
-            })?;
+        server = server.tls_config(tls(dir)?).map_err(|source| Error::Tls {
+            dir: dir.clone(),
+            source,
+        })?;
     }
     let (health, health_service) = tonic_health::server::health_reporter();
     health

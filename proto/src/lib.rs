@@ -14,6 +14,7 @@
 #[allow(
     clippy::all,
     clippy::allow_attributes_without_reason,
+    clippy::derive_partial_eq_without_eq,
     clippy::use_self,
     missing_docs,
     unreachable_pub,
@@ -28,6 +29,7 @@ pub mod v1 {
 #[allow(
     clippy::all,
     clippy::allow_attributes_without_reason,
+    clippy::derive_partial_eq_without_eq,
     clippy::use_self,
     missing_docs,
     unreachable_pub,
@@ -43,6 +45,7 @@ pub mod v1beta1 {
 #[allow(
     clippy::all,
     clippy::allow_attributes_without_reason,
+    clippy::derive_partial_eq_without_eq,
     clippy::use_self,
     missing_docs,
     unreachable_pub,

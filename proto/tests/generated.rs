@@ -1,10 +1,12 @@
 //! Compares the committed code with what the `.proto` files produce.
 //! `UPDATE_EXPECT=1` rewrites it.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
 use std::path::{Path, PathBuf};
 
-use prost_types::field_descriptor_proto::Type;
 use prost::Message as _;
+use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
 const V1: &str = "fn/v1/run_function.proto";
@@ -69,9 +71,16 @@ fn generate(descriptors: &FileDescriptorSet, file: &str, form: Form) -> String {
     let mut descriptors = descriptors.clone();
     let other = if file == V1 { V1BETA1 } else { V1 };
     descriptors.file.retain(|f| f.name() != other);
-    let described = descriptors.file.iter_mut().find(|f| f.name() == file).unwrap();
+    let described = descriptors
+        .file
+        .iter_mut()
+        .find(|f| f.name() == file)
+        .unwrap();
     if form == Form::Lazy {
-        described.message_type.iter_mut().for_each(declare_structs_as_bytes);
+        described
+            .message_type
+            .iter_mut()
+            .for_each(declare_structs_as_bytes);
     }
     let described = described.clone();
     let mut config = tonic_prost_build::Config::new();
@@ -97,7 +106,9 @@ fn generate(descriptors: &FileDescriptorSet, file: &str, form: Form) -> String {
             );
         }
     }
-    builder.compile_fds_with_config(descriptors, config).unwrap();
+    builder
+        .compile_fds_with_config(descriptors, config)
+        .unwrap();
 
     // prost writes `fn` as a raw identifier, in file names too.
     let produced = dir.join(format!(
@@ -128,5 +139,8 @@ fn declare_structs_as_bytes(message: &mut DescriptorProto) {
             field.set_type(Type::Bytes);
         }
     }
-    message.nested_type.iter_mut().for_each(declare_structs_as_bytes);
+    message
+        .nested_type
+        .iter_mut()
+        .for_each(declare_structs_as_bytes);
 }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// CEL: an IPv4 range, written with its first address.
-const RANGE_RULE: &str = "isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self) == cidr(self).masked()";
+const RANGE_RULE: &str =
+    "isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self) == cidr(self).masked()";
 const RANGE_MESSAGE: &str =
     "must be an IPv4 range that starts at its first address, for example 10.0.0.0/16";
 

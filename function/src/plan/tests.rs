@@ -234,7 +234,8 @@ fn protection_is_a_usage_of_the_claim_and_can_be_switched_off() {
 
 #[test]
 fn the_same_input_gives_the_same_objects() {
-    let spec = json!({"regions": [{"name": "a", "location": "fsn1"}, {"name": "b", "location": "fsn1"}]});
+    let spec =
+        json!({"regions": [{"name": "a", "location": "fsn1"}, {"name": "b", "location": "fsn1"}]});
     let once = plan(spec.clone(), &[]).unwrap();
     let again = plan(spec, &[]).unwrap();
     assert_eq!(once.desired, again.desired);

@@ -14,7 +14,7 @@ fn resource(object: &Value) -> v1::Resource {
     }
 }
 
-fn platform(spec: Value, status: Value) -> Value {
+fn platform(spec: &Value, status: &Value) -> Value {
     let mut object = json!({
         "apiVersion": "compose.openova.io/v1alpha1",
         "kind": "XPlatform",
@@ -39,7 +39,11 @@ fn call(composite: &Value, observed: BTreeMap<String, v1::Resource>) -> v1::RunF
         }),
         desired: Some(v1::State {
             composite: None,
-            resources: [("of-an-earlier-step".to_owned(), resource(&json!({"kind": "Other"})))].into(),
+            resources: [(
+                "of-an-earlier-step".to_owned(),
+                resource(&json!({"kind": "Other"})),
+            )]
+            .into(),
         }),
         context: Some(b"\x0a\x00".as_slice().into()),
         ..v1::RunFunctionRequest::default()
@@ -68,7 +72,7 @@ const TWO_REGIONS: &str = r#"{"regions": [
 ]}"#;
 
 fn two_regions() -> Value {
-    platform(serde_json::from_str(TWO_REGIONS).unwrap(), json!({}))
+    platform(&serde_json::from_str(TWO_REGIONS).unwrap(), &json!({}))
 }
 
 #[test]
@@ -77,7 +81,10 @@ fn tag_context_and_the_desired_state_of_earlier_steps_are_passed_on() {
     assert_eq!(response.meta.as_ref().unwrap().tag, "the tag");
     assert_eq!(response.context.as_deref(), Some(b"\x0a\x00".as_slice()));
     assert!(keys(&response).contains(&"of-an-earlier-step"));
-    assert_eq!(response.requirements, None, "an empty message costs a second call");
+    assert_eq!(
+        response.requirements, None,
+        "an empty message costs a second call"
+    );
 }
 
 #[test]
@@ -87,7 +94,13 @@ fn the_first_response_carries_one_object_of_each_kind_and_is_not_ready() {
         keys(&response),
         ["of-an-earlier-step", "protection", "region-a"]
     );
-    let composite = response.desired.as_ref().unwrap().composite.as_ref().unwrap();
+    let composite = response
+        .desired
+        .as_ref()
+        .unwrap()
+        .composite
+        .as_ref()
+        .unwrap();
     assert_eq!(composite.ready(), v1::Ready::False);
     assert_eq!(seconds(&response), 5);
 
@@ -97,14 +110,28 @@ fn the_first_response_carries_one_object_of_each_kind_and_is_not_ready() {
         keys(&response),
         ["of-an-earlier-step", "protection", "region-a", "region-b"]
     );
-    let composite = response.desired.as_ref().unwrap().composite.as_ref().unwrap();
+    let composite = response
+        .desired
+        .as_ref()
+        .unwrap()
+        .composite
+        .as_ref()
+        .unwrap();
     assert_eq!(composite.ready(), v1::Ready::Unspecified);
 }
 
 #[test]
 fn a_settled_composite_is_called_again_late() {
-    let mut observed = call(&two_regions(), BTreeMap::new()).desired.unwrap().resources;
-    observed.extend(call(&two_regions(), observed.clone()).desired.unwrap().resources);
+    let mut observed = call(&two_regions(), BTreeMap::new())
+        .desired
+        .unwrap()
+        .resources;
+    observed.extend(
+        call(&two_regions(), observed.clone())
+            .desired
+            .unwrap()
+            .resources,
+    );
     for resource in observed.values_mut() {
         let mut object = decode(&resource.resource).unwrap();
         object.insert(
@@ -124,13 +151,28 @@ fn a_settled_composite_is_called_again_late() {
         .filter(|resource| resource.ready() == v1::Ready::True)
         .collect();
     assert_eq!(ready.len(), 3);
-    let status = &response.desired.as_ref().unwrap().composite.as_ref().unwrap().resource;
+    let status = &response
+        .desired
+        .as_ref()
+        .unwrap()
+        .composite
+        .as_ref()
+        .unwrap()
+        .resource;
     let status = Value::Object(decode(status).unwrap());
     assert_eq!(status["status"]["regions"][1]["ready"], true);
-    assert_eq!(status.get("metadata"), None, "echoing metadata risks an API error");
+    assert_eq!(
+        status.get("metadata"),
+        None,
+        "echoing metadata risks an API error"
+    );
     assert_eq!(status.get("spec"), None);
     for condition in &response.conditions {
-        assert_eq!(condition.status(), v1::Status::ConditionTrue, "{condition:?}");
+        assert_eq!(
+            condition.status(),
+            v1::Status::ConditionTrue,
+            "{condition:?}"
+        );
     }
 }
 
@@ -140,8 +182,12 @@ fn a_refusal_leaves_everything_and_tells_the_claim_once() {
         {"name": "a", "location": "fsn1", "network": {"cidr": "10.0.0.0/16"}},
         {"name": "b", "location": "nbg1", "network": {"cidr": "10.0.0.0/16"}},
     ]});
-    let response = call(&platform(spec.clone(), json!({})), BTreeMap::new());
-    let severities: Vec<_> = response.results.iter().map(|result| result.severity()).collect();
+    let response = call(&platform(&spec, &json!({})), BTreeMap::new());
+    let severities: Vec<_> = response
+        .results
+        .iter()
+        .map(|result| result.severity())
+        .collect();
     assert_eq!(severities, [v1::Severity::Warning, v1::Severity::Fatal]);
     assert_eq!(response.results[0].target(), v1::Target::CompositeAndClaim);
     let valid = &response.conditions[0];
@@ -150,7 +196,10 @@ fn a_refusal_leaves_everything_and_tells_the_claim_once() {
         ("Valid", v1::Status::ConditionFalse, "InvalidSpec")
     );
     let message = valid.message.clone().unwrap();
-    for path in ["spec.regions[0].network.cidr", "spec.regions[1].network.cidr"] {
+    for path in [
+        "spec.regions[0].network.cidr",
+        "spec.regions[1].network.cidr",
+    ] {
         assert!(message.contains(path), "{message}");
     }
 
@@ -158,9 +207,17 @@ fn a_refusal_leaves_everything_and_tells_the_claim_once() {
         {"type": "Valid", "status": "False", "reason": "InvalidSpec", "message": message},
         {"type": "InfrastructureReady", "status": "True", "reason": "Available"},
     ]});
-    let response = call(&platform(spec, told), BTreeMap::new());
-    let severities: Vec<_> = response.results.iter().map(|result| result.severity()).collect();
-    assert_eq!(severities, [v1::Severity::Fatal], "the event is not repeated");
+    let response = call(&platform(&spec, &told), BTreeMap::new());
+    let severities: Vec<_> = response
+        .results
+        .iter()
+        .map(|result| result.severity())
+        .collect();
+    assert_eq!(
+        severities,
+        [v1::Severity::Fatal],
+        "the event is not repeated"
+    );
     assert_eq!(response.conditions.len(), 2, "what was known is kept");
     assert_eq!(keys(&response), ["of-an-earlier-step"]);
 }
@@ -168,7 +225,10 @@ fn a_refusal_leaves_everything_and_tells_the_claim_once() {
 #[test]
 fn a_platform_without_a_claim_or_a_namespace_is_refused() {
     let mut composite = two_regions();
-    composite["spec"].as_object_mut().unwrap().remove("claimRef");
+    composite["spec"]
+        .as_object_mut()
+        .unwrap()
+        .remove("claimRef");
     let response = call(&composite, BTreeMap::new());
     assert!(response.results[0].message.starts_with("spec.claimRef: "));
 
@@ -184,7 +244,10 @@ fn a_kind_that_is_not_ours_is_refused() {
     let mut composite = two_regions();
     composite["kind"] = json!("XOther");
     let response = call(&composite, BTreeMap::new());
-    assert_eq!(response.results.last().unwrap().severity(), v1::Severity::Fatal);
+    assert_eq!(
+        response.results.last().unwrap().severity(),
+        v1::Severity::Fatal
+    );
     assert!(response.results[0].message.contains("\"XOther\""));
 }
 
@@ -193,6 +256,9 @@ fn a_long_message_keeps_its_beginning_and_its_end() {
     let long = format!("begin {} end", "x".repeat(2000));
     let short = super::shortened(&long);
     assert!(short.len() <= super::MESSAGE);
-    assert!(short.starts_with("begin ") && short.ends_with(" end"), "{short}");
+    assert!(
+        short.starts_with("begin ") && short.ends_with(" end"),
+        "{short}"
+    );
     assert_eq!(super::shortened("short"), "short");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::wire::{Content, Fields, entry, field};
+use super::wire::{Content, Fields, entry, field, text};
 use super::{Error, MAX_DEPTH};
 
 /// Doubles represent every integer up to here.
@@ -24,7 +24,7 @@ fn object(message: &[u8], depth: usize) -> Result<Map<String, Value>, Error> {
         let field = field?;
         if field.number == field::STRUCT_FIELDS {
             let (name, message) = entry(field.content.bytes()?)?;
-            object.insert(name.to_owned(), value(message, depth)?);
+            object.insert(text(name)?.to_owned(), value(message, depth)?);
         }
     }
     Ok(object)

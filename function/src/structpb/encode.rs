@@ -7,10 +7,13 @@ use super::wire::{I64, LEN, VARINT, field};
 /// The bytes of a JSON object as a `Struct`. Keys are written in the object's own
 /// order, which is sorted.
 pub fn encode(object: &Map<String, Value>) -> Vec<u8> {
-    let mut out = Vec::with_capacity(size_of_object(object));
+    let mut out = Vec::with_capacity(TYPICAL_SIZE);
     write_object(&mut out, object);
     out
 }
+
+/// Objects that we compose are rarely larger.
+const TYPICAL_SIZE: usize = 1024;
 
 fn key(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     // Field numbers of `Struct` are below 16: the key is one byte.
@@ -25,56 +28,38 @@ fn varint(out: &mut Vec<u8>, mut value: usize) {
     out.push(value as u8);
 }
 
-fn size_of_varint(value: usize) -> usize {
-    (value | 1).ilog2() as usize / 7 + 1
-}
-
-/// Size of a length-delimited field with this content.
-fn size_of_field(content: usize) -> usize {
-    1 + size_of_varint(content) + content
-}
-
-fn size_of_object(object: &Map<String, Value>) -> usize {
-    object
-        .iter()
-        .map(|(name, value)| size_of_field(size_of_entry(name, value)))
-        .sum()
-}
-
-fn size_of_entry(name: &str, value: &Value) -> usize {
-    size_of_field(name.len()) + size_of_field(size_of_value(value))
-}
-
-fn size_of_value(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) => 2,
-        Value::Number(_) => 9,
-        Value::String(text) => size_of_field(text.len()),
-        Value::Array(items) => size_of_field(size_of_list(items)),
-        Value::Object(object) => size_of_field(size_of_object(object)),
+/// Writes a length-delimited field. Its length is known only after its content: one
+/// byte is kept free for it, which is enough for most, and longer ones move the
+/// content. That is cheaper than to compute all lengths beforehand, at each level
+/// those of all levels below.
+fn nested(out: &mut Vec<u8>, number: u32, content: impl FnOnce(&mut Vec<u8>)) {
+    key(out, number, LEN);
+    let start = out.len();
+    out.push(0);
+    content(out);
+    let end = out.len();
+    let length = end - start - 1;
+    if length < 0x80 {
+        out[start] = length as u8;
+    } else {
+        out[start] = (length & 0x7f) as u8 | 0x80;
+        varint(out, length >> 7);
+        let more = out.len() - end;
+        out[start + 1..].rotate_right(more);
     }
-}
-
-fn size_of_list(items: &[Value]) -> usize {
-    items
-        .iter()
-        .map(|item| size_of_field(size_of_value(item)))
-        .sum()
 }
 
 fn write_object(out: &mut Vec<u8>, object: &Map<String, Value>) {
     for (name, value) in object {
-        key(out, field::STRUCT_FIELDS, LEN);
-        varint(out, size_of_entry(name, value));
-        key(out, field::ENTRY_KEY, LEN);
-        write_text(out, name);
-        key(out, field::ENTRY_VALUE, LEN);
-        varint(out, size_of_value(value));
-        write_value(out, value);
+        nested(out, field::STRUCT_FIELDS, |out| {
+            write_text(out, field::ENTRY_KEY, name);
+            nested(out, field::ENTRY_VALUE, |out| write_value(out, value));
+        });
     }
 }
 
-fn write_text(out: &mut Vec<u8>, text: &str) {
+fn write_text(out: &mut Vec<u8>, number: u32, text: &str) {
+    key(out, number, LEN);
     varint(out, text.len());
     out.extend_from_slice(text.as_bytes());
 }
@@ -89,23 +74,14 @@ fn write_value(out: &mut Vec<u8>, value: &Value) {
             key(out, field::VALUE_NUMBER, I64);
             out.extend(as_double(number).to_le_bytes());
         }
-        Value::String(text) => {
-            key(out, field::VALUE_STRING, LEN);
-            write_text(out, text);
-        }
-        Value::Array(items) => {
-            key(out, field::VALUE_LIST, LEN);
-            varint(out, size_of_list(items));
+        Value::String(text) => write_text(out, field::VALUE_STRING, text),
+        Value::Array(items) => nested(out, field::VALUE_LIST, |out| {
             for item in items {
-                key(out, field::LIST_VALUES, LEN);
-                varint(out, size_of_value(item));
-                write_value(out, item);
+                nested(out, field::LIST_VALUES, |out| write_value(out, item));
             }
-        }
+        }),
         Value::Object(object) => {
-            key(out, field::VALUE_STRUCT, LEN);
-            varint(out, size_of_object(object));
-            write_object(out, object);
+            nested(out, field::VALUE_STRUCT, |out| write_object(out, object));
         }
     }
 }
@@ -113,4 +89,22 @@ fn write_value(out: &mut Vec<u8>, value: &Value) {
 fn as_double(number: &Number) -> f64 {
     // Without arbitrary precision every serde_json number has a double.
     number.as_f64().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::decode;
+    use super::*;
+
+    #[test]
+    fn lengths_of_one_two_and_three_bytes_are_written() {
+        for length in [0, 1, 100, 127, 128, 129, 16_383, 16_384, 70_000] {
+            let text = "x".repeat(length);
+            let object = json!({"a": {"list": [text, {"deeper": text}], "z": true}, "b": text});
+            let object = object.as_object().unwrap();
+            assert_eq!(decode(&encode(object)).as_ref(), Ok(object), "{length}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Reading single fields of a `Struct` where it lies.
 
-use super::wire::{Content, Fields, entry, field};
 use super::decode::{decode, number};
+use super::wire::{Content, Fields, entry, field};
 use super::{Error, MAX_DEPTH};
 
 /// An object that is read in place. Malformed bytes read as absent fields: the
@@ -41,7 +41,7 @@ impl<'a> View<'a> {
             let field = field.ok()?;
             if field.number == field::STRUCT_FIELDS {
                 let (key, value) = entry(field.content.bytes().ok()?).ok()?;
-                if key == name {
+                if key == name.as_bytes() {
                     found = Some(value);
                 }
             }

@@ -47,7 +47,7 @@ impl<'a> Content<'a> {
     }
 
     pub(super) fn text(self) -> Result<&'a str, Error> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| Error::Utf8)
+        text(self.bytes()?)
     }
 
     pub(super) fn wire_type(self) -> u8 {
@@ -71,13 +71,24 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Error> {
+    #[inline]
+    fn cut(&mut self, length: usize) -> Result<&'a [u8], Error> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(Error::Truncated)?;
         self.rest = rest;
         Ok(taken)
     }
 
+    #[inline]
     fn varint(&mut self) -> Result<u64, Error> {
+        // Nearly all keys and most lengths are one byte.
+        if let [byte @ ..0x80, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*byte));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Error> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let (&byte, rest) = self.rest.split_first().ok_or(Error::Truncated)?;
@@ -90,6 +101,24 @@ impl<'a> Fields<'a> {
         Err(Error::Truncated)
     }
 
+    /// The next field, if it is as nearly all of them are: length-delimited, with a
+    /// key of one byte. Takes nothing otherwise.
+    #[inline]
+    fn delimited(&mut self) -> Option<Field<'a>> {
+        let (&key, rest) = self.rest.split_first()?;
+        if key >= 0x80 || key & 7 != LEN {
+            return None;
+        }
+        let mut after = Self { rest };
+        let length = usize::try_from(after.varint().ok()?).ok()?;
+        let content = after.cut(length).ok()?;
+        self.rest = after.rest;
+        Some(Field {
+            number: u32::from(key >> 3),
+            content: Content::Len(content),
+        })
+    }
+
     fn field(&mut self) -> Result<Field<'a>, Error> {
         let key = self.varint()?;
         let wire_type = (key & 7) as u8;
@@ -98,15 +127,15 @@ impl<'a> Fields<'a> {
             VARINT => Content::Varint(self.varint()?),
             I64 => {
                 let mut bytes = [0; 8];
-                bytes.copy_from_slice(self.take(8)?);
+                bytes.copy_from_slice(self.cut(8)?);
                 Content::I64(bytes)
             }
             LEN => {
                 let length = usize::try_from(self.varint()?).map_err(|_| Error::Truncated)?;
-                Content::Len(self.take(length)?)
+                Content::Len(self.cut(length)?)
             }
             I32 => {
-                self.take(4)?;
+                self.cut(4)?;
                 Content::I32
             }
             other => return Err(Error::WireType(other)),
@@ -118,9 +147,13 @@ impl<'a> Fields<'a> {
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<Field<'a>, Error>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
+        }
+        if let Some(field) = self.delimited() {
+            return Some(Ok(field));
         }
         let field = self.field();
         if field.is_err() {
@@ -130,17 +163,96 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// Splits a map entry into its key and the bytes of its value.
-pub(super) fn entry(message: &[u8]) -> Result<(&str, &[u8]), Error> {
-    let mut key = "";
+/// Splits a map entry into its key, which should be UTF-8, and the bytes of its value.
+#[inline]
+pub(super) fn entry(message: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    match usual_entry(message) {
+        Some(entry) => Ok(entry),
+        None => any_entry(message),
+    }
+}
+
+/// An entry as encoders write it: the key, then the value, and nothing else.
+#[inline]
+fn usual_entry(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut fields = Fields::new(message);
+    let (key, value) = (fields.delimited()?, fields.delimited()?);
+    let usual = key.number == field::ENTRY_KEY
+        && value.number == field::ENTRY_VALUE
+        && fields.rest.is_empty();
+    let (Content::Len(key), Content::Len(value)) = (key.content, value.content) else {
+        return None;
+    };
+    usual.then_some((key, value))
+}
+
+fn any_entry(message: &[u8]) -> Result<(&[u8], &[u8]), Error> {
+    let mut key: &[u8] = &[];
     let mut value: &[u8] = &[];
     for field in Fields::new(message) {
         let field = field?;
         match field.number {
-            field::ENTRY_KEY => key = field.content.text()?,
+            field::ENTRY_KEY => key = field.content.bytes()?,
             field::ENTRY_VALUE => value = field.content.bytes()?,
             _ => {}
         }
     }
     Ok((key, value))
+}
+
+/// Bytes as text.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(bytes).map_err(|_| Error::Utf8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why, the bytes of an entry, and the key and value in it.
+    type EntryCase = (
+        &'static str,
+        &'static [u8],
+        Result<(&'static [u8], &'static [u8]), Error>,
+    );
+
+    #[test]
+    fn an_entry_is_read_however_it_is_written() {
+        let cases: [EntryCase; 8] = [
+            ("key, value", b"\x0a\x01k\x12\x02vv", Ok((b"k", b"vv"))),
+            ("value, key", b"\x12\x02vv\x0a\x01k", Ok((b"k", b"vv"))),
+            (
+                "the last key counts",
+                b"\x0a\x01k\x12\x01v\x0a\x01l",
+                Ok((b"l", b"v")),
+            ),
+            ("no value", b"\x0a\x01k", Ok((b"k", b""))),
+            ("nothing", b"", Ok((b"", b""))),
+            (
+                "an unknown field",
+                b"\x0a\x01k\x12\x01v\x18\x07",
+                Ok((b"k", b"v")),
+            ),
+            (
+                "a long form of a length",
+                b"\x0a\x81\x00k\x12\x01v",
+                Ok((b"k", b"v")),
+            ),
+            (
+                "a key that is a number",
+                b"\x08\x01\x12\x01v",
+                Err(Error::WireType(VARINT)),
+            ),
+        ];
+        for (why, message, expected) in cases {
+            assert_eq!(entry(message), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_length_beyond_the_end_is_an_error_and_the_last_item() {
+        let mut fields = Fields::new(b"\x0a\x05abc");
+        assert!(matches!(fields.next(), Some(Err(Error::Truncated))));
+        assert!(fields.next().is_none());
+    }
 }
