@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use hcloud_simulator::DEFAULT_TOKEN;
+use http::Method;
 use kube::api::DeleteParams;
 use kube::{Error, ResourceExt};
 use rig::wait::eventually;
@@ -18,6 +19,7 @@ tests!(
     two_platforms_do_not_touch_each_other,
     a_removed_region_waits_for_its_approval,
     a_network_grows_in_place,
+    many_platforms_at_once_become_ready,
 );
 
 async fn a_claim_becomes_ready_and_then_nothing_is_written_any_more(world: &World) -> Result<()> {
@@ -347,5 +349,22 @@ async fn a_network_grows_in_place(world: &World) -> Result<()> {
         .project(DEFAULT_TOKEN)
         .map(|project| project.networks().len());
     ensure!(project == Some(1));
+    Ok(())
+}
+
+async fn many_platforms_at_once_become_ready(world: &World) -> Result<()> {
+    const PLATFORMS: usize = 20;
+    let tenant = world.tenant("many").await?;
+    let names: Vec<_> = (0..PLATFORMS).map(|index| format!("p{index}")).collect();
+    for name in &names {
+        let regions = json!([{"name": "a", "location": "fsn1"}, {"name": "b", "location": "nbg1"}]);
+        tenant.apply(&tenant.platform(name, regions)).await?;
+    }
+    for name in &names {
+        tenant.ready("Platform", name).await?;
+    }
+    ensure!(tenant.cloud().len() == 2 * PLATFORMS);
+    let creates = tenant.simulator.log().of(&Method::POST, "/networks");
+    ensure!(creates.len() == 2 * PLATFORMS, "{creates:?}");
     Ok(())
 }

@@ -230,3 +230,33 @@ async fn changes_of_one_network_take_turns() {
         .collect();
     assert_eq!(statuses, [Some(201); 5], "no conflict");
 }
+
+/// Fresh clients meet their first list, creates and reads all at once, as they do after a start.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_starts_side_by_side_ends() {
+    for round in 0..50 {
+        let (simulator, client) = start(Options::default()).await;
+        let mut tasks = JoinSet::new();
+        for index in 0..4 {
+            let client = client.clone();
+            tasks.spawn(async move {
+                let name = format!("network-{index}");
+                let uid = format!("uid-of-{name}");
+                let networks = client.networks();
+                assert!(
+                    networks
+                        .by_label("uid", &uid, HOUR)
+                        .await
+                        .unwrap()
+                        .is_empty()
+                );
+                assert!(networks.search("uid", &uid).await.unwrap().is_empty());
+                let made = networks.create(&request(&name)).await.unwrap();
+                networks.by_id(made.id, NOW).await.unwrap().unwrap()
+            });
+        }
+        let ended = tokio::time::timeout(Duration::from_secs(20), tasks.join_all()).await;
+        let made = ended.unwrap_or_else(|_| panic!("round {round}: {:?}", requests(&simulator)));
+        assert_eq!((made.len(), networks_in(&simulator)), (4, 4));
+    }
+}
