@@ -39,7 +39,8 @@ fn extensions() -> Result<tempfile::TempDir> {
     Ok(dir)
 }
 
-fn yaml_files(root: &Path) -> Result<Vec<PathBuf>> {
+/// All YAML files under a directory, sorted.
+pub(crate) fn yaml_files(root: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(root).with_context(|| format!("read {}", root.display()))? {
         let path = entry?.path();

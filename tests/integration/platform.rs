@@ -1,13 +1,17 @@
 //! What a user does with a claim, on the real control plane.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail, ensure};
 use hcloud_simulator::DEFAULT_TOKEN;
 use http::Method;
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Patch, PatchParams, ValidationDirective};
 use kube::{Error, ResourceExt};
+use rig::apply::{api_of, documents};
 use rig::wait::eventually;
 use serde_json::json;
 
+use crate::cli::yaml_files;
 use crate::tests;
 use crate::world::{SOON, World};
 
@@ -20,6 +24,7 @@ tests!(
     a_removed_region_waits_for_its_approval,
     a_network_grows_in_place,
     many_platforms_at_once_become_ready,
+    every_example_is_accepted_by_the_api_server,
 );
 
 async fn a_claim_becomes_ready_and_then_nothing_is_written_any_more(world: &World) -> Result<()> {
@@ -366,5 +371,27 @@ async fn many_platforms_at_once_become_ready(world: &World) -> Result<()> {
     ensure!(tenant.cloud().len() == 2 * PLATFORMS);
     let creates = tenant.simulator.log().of(&Method::POST, "/networks");
     ensure!(creates.len() == 2 * PLATFORMS, "{creates:?}");
+    Ok(())
+}
+
+async fn every_example_is_accepted_by_the_api_server(world: &World) -> Result<()> {
+    let rig = world.rig().await?;
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+    let files = yaml_files(Path::new(examples))?;
+    ensure!(files.len() >= 7, "{files:?}");
+    for file in files {
+        for object in documents(&std::fs::read_to_string(&file)?)? {
+            let types = object.types.clone().context("an object without a kind")?;
+            let api = api_of(&rig.client(), &types, object.namespace().as_deref()).await?;
+            let params = PatchParams {
+                dry_run: true,
+                field_validation: Some(ValidationDirective::Strict),
+                ..PatchParams::apply("example").force()
+            };
+            api.patch(&object.name_any(), &params, &Patch::Apply(&object))
+                .await
+                .with_context(|| file.display().to_string())?;
+        }
+    }
     Ok(())
 }
