@@ -17,7 +17,7 @@ use crate::claim::validate::{Problem, Problems, ValidPlatform, ValidRegion};
 use crate::claim::{API_VERSION, RegionSpec};
 use crate::composite::{Identity, without_machinery};
 use crate::composition::{Composition, Condition, Desired, summary};
-use crate::json::object;
+use crate::json::{object, taken};
 use crate::observed::Observed;
 use crate::ready::{self, Readiness};
 use crate::structpb::View;
@@ -196,7 +196,7 @@ fn region_object(
     region: &str,
     spec: &Map<String, Value>,
 ) -> Map<String, Value> {
-    object(&json!({
+    taken(json!({
         "apiVersion": API_VERSION,
         "kind": "XRegion",
         "metadata": {
@@ -312,7 +312,7 @@ fn changes_applied(plan: &[PlannedStep]) -> Condition {
 fn protection(identity: &Identity, root_kind: &str, observed: &Observed) -> Desired {
     Desired {
         key: PROTECTION.to_owned(),
-        object: object(&json!({
+        object: taken(json!({
             "apiVersion": "protection.crossplane.io/v1beta1",
             "kind": "Usage",
             "metadata": {

@@ -8,7 +8,7 @@ use crate::claim::RegionStatus;
 use crate::claim::network::NetworkStatus;
 use crate::composite::{Identity, Region};
 use crate::composition::{Composition, Condition, Desired, summary};
-use crate::json::object;
+use crate::json::{object, taken};
 use crate::name;
 use crate::observed::Observed;
 use crate::ready;
@@ -78,7 +78,7 @@ fn managed_resource(
     namespace: &str,
     spec: &Map<String, Value>,
 ) -> Map<String, Value> {
-    object(&json!({
+    taken(json!({
         "apiVersion": HCLOUD,
         "kind": kind,
         "metadata": {"name": name, "namespace": namespace},
