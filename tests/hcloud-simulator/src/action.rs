@@ -85,6 +85,9 @@ pub struct Action {
     pub(crate) fate: Option<ActionError>,
     /// What success applies, in the words of the kind.
     pub(crate) change: Value,
+    /// What failure applies; nothing when null.
+    #[serde(default)]
+    pub(crate) undo: Value,
 }
 
 /// An action about to be started.
@@ -93,6 +96,50 @@ pub(crate) struct NewAction {
     pub(crate) command: &'static str,
     pub(crate) resources: Vec<ResourceRef>,
     pub(crate) change: Value,
+    pub(crate) undo: Value,
+    /// The action that it waits for.
+    pub(crate) after: Option<Id>,
+}
+
+impl ResourceRef {
+    /// An object of this kind.
+    pub fn new(kind: &str, id: Id) -> Self {
+        Self {
+            id,
+            kind: kind.to_owned(),
+        }
+    }
+}
+
+impl NewAction {
+    /// An action that applies `change` to `target` when it succeeds.
+    pub(crate) fn new(command: &'static str, target: ResourceRef, change: Value) -> Self {
+        Self {
+            command,
+            resources: vec![target],
+            change,
+            undo: Value::Null,
+            after: None,
+        }
+    }
+
+    /// Lets it occupy another object too.
+    pub(crate) fn with(mut self, other: ResourceRef) -> Self {
+        self.resources.push(other);
+        self
+    }
+
+    /// What it applies when it fails.
+    pub(crate) fn or_else(mut self, undo: Value) -> Self {
+        self.undo = undo;
+        self
+    }
+
+    /// Lets it begin when another one ends.
+    pub(crate) const fn after(mut self, other: Id) -> Self {
+        self.after = Some(other);
+        self
+    }
 }
 
 impl Action {

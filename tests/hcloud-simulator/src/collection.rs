@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ApiError;
+
 /// The API's identifier of any object or action; never reused inside a simulator.
 pub type Id = u64;
 
@@ -45,6 +47,18 @@ impl<T: Object> Collection<T> {
     /// The first object with this name, to be changed by hand.
     pub fn named_mut(&mut self, name: &str) -> Option<&mut T> {
         self.0.values_mut().find(|object| object.name() == name)
+    }
+
+    /// Refuses a name that another object has than `own`, which is absent while the object is being created.
+    pub(crate) fn check_name(&self, name: &str, own: Option<Id>) -> Result<(), ApiError> {
+        let taken = self
+            .iter()
+            .any(|object| object.name() == name && Some(object.id()) != own);
+        if taken {
+            Err(ApiError::not_unique("name is already used", "name"))
+        } else {
+            Ok(())
+        }
     }
 
     /// All objects, by ascending id.

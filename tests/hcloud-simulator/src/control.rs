@@ -9,6 +9,8 @@
 //! POST   /_simulator/actions/drain         lets all of them succeed
 //! POST   /_simulator/actions/{id}/complete lets one succeed
 //! POST   /_simulator/actions/{id}/fail     lets one fail, with {"code","message"}
+//! GET    /_simulator/projects/{name}/capacity   what is sold out     PUT replaces it
+//! GET    /_simulator/projects/{name}/quotas     how much it may have PUT replaces it
 //! ```
 
 use std::sync::Arc;
@@ -23,8 +25,10 @@ use serde_json::{Value, json};
 
 use crate::{
     action::{ActionError, Actions},
+    capacity::{Capacity, Quotas},
     fault::{Fault, Injection},
     log::Entry,
+    project::Project,
     server::Shared,
     world::{SavedState, World},
 };
@@ -43,6 +47,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/actions/drain", post(drain))
         .route("/actions/{id}/complete", post(complete))
         .route("/actions/{id}/fail", post(fail))
+        .route("/projects/{name}/capacity", get(capacity).put(set_capacity))
+        .route("/projects/{name}/quotas", get(quotas).put(set_quotas))
         .with_state(shared);
     Router::new().nest(PREFIX, routes)
 }
@@ -140,6 +146,48 @@ async fn fail(
     Json(error): Json<ActionError>,
 ) -> Result<Json<Value>, StatusCode> {
     finish(&shared, id, Some(&error))
+}
+
+async fn capacity(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+) -> Result<Json<Capacity>, StatusCode> {
+    with_project(&shared, &name, |project| project.capacity.clone()).map(Json)
+}
+
+async fn set_capacity(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    Json(capacity): Json<Capacity>,
+) -> Result<StatusCode, StatusCode> {
+    with_project(&shared, &name, |project| project.capacity = capacity)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn quotas(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+) -> Result<Json<Quotas>, StatusCode> {
+    with_project(&shared, &name, |project| project.quotas.clone()).map(Json)
+}
+
+async fn set_quotas(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    Json(quotas): Json<Quotas>,
+) -> Result<StatusCode, StatusCode> {
+    with_project(&shared, &name, |project| project.quotas = quotas)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn with_project<T>(
+    shared: &Shared,
+    name: &str,
+    work: impl FnOnce(&mut Project) -> T,
+) -> Result<T, StatusCode> {
+    let mut world = World::lock(&shared.world);
+    let project = world.project_named_mut(name).ok_or(StatusCode::NOT_FOUND)?;
+    Ok(work(project))
 }
 
 fn finish(

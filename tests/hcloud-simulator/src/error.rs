@@ -92,6 +92,14 @@ impl ApiError {
         Self::new(StatusCode::CONFLICT, "uniqueness_error", message)
     }
 
+    /// The value of a field that another object has.
+    pub(crate) fn not_unique(message: impl Into<String>, field: &str) -> Self {
+        Self {
+            details: Some(json!({ "fields": [{ "name": field }] })),
+            ..Self::uniqueness(message)
+        }
+    }
+
     pub(crate) fn protected(message: impl Into<String>) -> Self {
         Self::new(StatusCode::LOCKED, "protected", message)
     }

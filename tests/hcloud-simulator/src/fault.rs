@@ -63,8 +63,11 @@ pub enum Effect {
     HoldBefore,
     /// The call takes effect, its answer waits until it is released.
     HoldAfter,
-    /// The action that the call starts is slow, fails, or both.
+    /// An action that the call starts is slow, fails, or both.
     Action {
+        /// The action's command, for calls that start several; their first action when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        command: Option<String>,
         /// How long it takes, in milliseconds of the simulator's clock; as usual when absent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         milliseconds: Option<u64>,
@@ -77,8 +80,15 @@ pub enum Effect {
 /// How an action deviates from its usual course.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ActionFault {
+    pub(crate) command: Option<String>,
     pub(crate) duration: Option<Duration>,
     pub(crate) error: Option<ActionError>,
+}
+
+impl ActionFault {
+    pub(crate) fn concerns(&self, command: &str) -> bool {
+        self.command.as_deref().is_none_or(|own| own == command)
+    }
 }
 
 impl Fault {
@@ -89,6 +99,7 @@ impl Fault {
             path: path.into(),
             skip: 0,
             times: Some(1),
+            command: None,
         }
     }
 
@@ -99,6 +110,7 @@ impl Fault {
             path: path.into(),
             skip: 0,
             times: Some(1),
+            command: None,
         }
     }
 
@@ -115,6 +127,7 @@ pub struct FaultBuilder {
     path: String,
     skip: u32,
     times: Option<u32>,
+    command: Option<String>,
 }
 
 impl FaultBuilder {
@@ -133,6 +146,13 @@ impl FaultBuilder {
     /// Disturbs every call until the fault is removed.
     pub const fn always(mut self) -> Self {
         self.times = None;
+        self
+    }
+
+    /// Of the actions that the call starts, chooses the first one with this command for [`Self::slow_action`] and
+    /// [`Self::fail_action`].
+    pub fn command(mut self, command: impl Into<String>) -> Self {
+        self.command = Some(command.into());
         self
     }
 
@@ -179,7 +199,9 @@ impl FaultBuilder {
 
     /// Makes the action that the call starts take this long.
     pub fn slow_action(self, duration: Duration) -> Fault {
+        let command = self.command.clone();
         self.with(Effect::Action {
+            command,
             milliseconds: Some(millis(duration)),
             error: None,
         })
@@ -187,7 +209,9 @@ impl FaultBuilder {
 
     /// Makes the action that the call starts fail.
     pub fn fail_action(self, code: impl Into<String>, message: impl Into<String>) -> Fault {
+        let command = self.command.clone();
         self.with(Effect::Action {
+            command,
             milliseconds: None,
             error: Some(ActionError::new(code, message)),
         })
@@ -483,6 +507,12 @@ mod tests {
         let fault: Fault =
             serde_json::from_str(r#"{"path":"/**","effect":"close_after"}"#).unwrap();
         assert_eq!(fault, Fault::on_any("/**").always().close_after());
+        let fault: Fault = serde_json::from_str(
+            r#"{"method":"POST","path":"/servers","times":1,"effect":{"action":{"command":"start_server","error":{"code":"c","message":"m"}}}}"#,
+        )
+        .unwrap();
+        let built = Fault::on(Method::POST, "/servers").command("start_server");
+        assert_eq!(fault, built.fail_action("c", "m"));
         assert!(
             serde_json::from_str::<Fault>(r#"{"method":"GE T","path":"/","effect":"close_after"}"#)
                 .is_err()

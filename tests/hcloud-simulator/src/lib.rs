@@ -23,6 +23,8 @@
 //! ```
 
 pub mod action;
+mod api_date;
+pub mod capacity;
 mod clock;
 mod collection;
 mod control;
@@ -41,6 +43,8 @@ mod simulator;
 mod world;
 
 pub use action::{Action, ActionError, ActionMode, Actions};
+pub use api_date::{ApiDate, ApiDateError};
+pub use capacity::{Capacity, Quotas};
 pub use clock::{Clock, SteppedClock};
 pub use collection::{Collection, Id, Object};
 pub use error::ApiError;
@@ -49,5 +53,6 @@ pub use label::{Labels, Selector, SelectorError};
 pub use log::{Entry, RequestLog};
 pub use project::Project;
 pub use rate_limit::{Bucket, RateLimit, Standing};
+pub use resource::primary_ip::AddressPool;
 pub use simulator::{DEFAULT_TOKEN, Grant, Options, Simulator, StartError};
 pub use world::{Access, RestoreError, SavedState, World};

@@ -4,7 +4,9 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
-use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, Options, RateLimit, Simulator};
+use hcloud_simulator::{
+    ActionMode, AddressPool, ApiDate, DEFAULT_TOKEN, Options, RateLimit, Simulator,
+};
 
 /// A stateful Hetzner Cloud API for tests and sandboxes.
 #[derive(Debug, Parser)]
@@ -22,6 +24,14 @@ struct Cli {
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 0)]
     action_duration: u64,
 
+    /// Which state of the API to serve: 2025-12, 2026-06 or 2026-11
+    #[arg(long, value_name = "MONTH", default_value_t)]
+    api_date: ApiDate,
+
+    /// Take public IPv4 addresses from 127.0.0.0/8, where something else may listen on them
+    #[arg(long)]
+    loopback_addresses: bool,
+
     /// Requests that a project may make in an hour
     #[arg(long, value_name = "REQUESTS", default_value_t = 3600, value_parser = clap::value_parser!(u32).range(1..))]
     rate_limit: u32,
@@ -33,6 +43,12 @@ async fn main() -> anyhow::Result<()> {
     let mut options = Options {
         address: cli.address,
         actions: ActionMode::Automatic(Duration::from_millis(cli.action_duration)),
+        api_date: cli.api_date,
+        addresses: if cli.loopback_addresses {
+            AddressPool::Loopback
+        } else {
+            AddressPool::Unrouted
+        },
         rate_limit: RateLimit {
             limit: cli.rate_limit,
             interval: Duration::from_secs(3600) / cli.rate_limit,
@@ -51,7 +67,7 @@ async fn main() -> anyhow::Result<()> {
     }
     writeln!(
         out,
-        "Control  {}/{{state,log,faults,actions}}",
+        "Control  {}/{{state,log,faults,actions,projects}}",
         simulator.control_url()
     )?;
     out.flush()?;

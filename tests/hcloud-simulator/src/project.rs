@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     action::{Action, ActionError, ActionMode, NewAction, Status},
+    capacity::{Capacity, Quotas},
     clock::later,
     collection::Id,
     fault::ActionFault,
@@ -20,6 +22,12 @@ pub struct Project {
     next_id: Id,
     /// The objects, by kind.
     pub resources: Resources,
+    /// What Hetzner cannot deliver now.
+    #[serde(default)]
+    pub capacity: Capacity,
+    /// How much the project may have.
+    #[serde(default)]
+    pub quotas: Quotas,
     actions: BTreeMap<Id, Action>,
     /// The request budget.
     #[serde(skip)]
@@ -32,6 +40,8 @@ impl Project {
         Self {
             next_id: first_id,
             resources: Resources::default(),
+            capacity: Capacity::default(),
+            quotas: Quotas::default(),
             actions: BTreeMap::new(),
             bucket: Bucket::default(),
         }
@@ -73,6 +83,10 @@ impl Project {
     ) -> Id {
         let id = self.new_id();
         let fault = fault.unwrap_or_default();
+        let begin = action
+            .after
+            .and_then(|other| self.action(other)?.due)
+            .map_or(now, |due| due.max(now));
         let duration = match (fault.duration, mode) {
             (Some(duration), _) | (None, ActionMode::Automatic(duration)) => Some(duration),
             (None, ActionMode::Explicit) => None,
@@ -87,9 +101,10 @@ impl Project {
                 finished: None,
                 resources: action.resources,
                 error: None,
-                due: duration.map(|duration| later(now, duration)),
+                due: duration.map(|duration| later(begin, duration)),
                 fate: fault.error,
                 change: action.change,
+                undo: action.undo,
             },
         );
         id
@@ -105,6 +120,9 @@ impl Project {
         due.sort_unstable();
         for (moment, id) in due {
             self.finish_action(id, None, moment);
+        }
+        for follow in resource::CONSEQUENCES {
+            follow(self, now);
         }
     }
 
@@ -122,7 +140,11 @@ impl Project {
             .clone();
         action.error = error
             .or_else(|| action.fate.take())
-            .or_else(|| self.apply(&action).err());
+            .or_else(|| self.apply(&action, &action.change).err());
+        if action.error.is_some() && !action.undo.is_null() {
+            // What cannot be undone is no longer there.
+            let _ = self.apply(&action, &action.undo);
+        }
         action.status = if action.error.is_some() {
             Status::Error
         } else {
@@ -133,13 +155,13 @@ impl Project {
         Some(action)
     }
 
-    fn apply(&mut self, action: &Action) -> Result<(), ActionError> {
+    fn apply(&mut self, action: &Action, change: &Value) -> Result<(), ActionError> {
         let target = action.resources.first();
         let kind = resource::KINDS
             .iter()
             .find(|kind| target.is_some_and(|target| target.kind == kind.name));
         match (target, kind.and_then(|kind| kind.changes.as_ref())) {
-            (Some(target), Some(changes)) => (changes.apply)(self, target.id, &action.change),
+            (Some(target), Some(changes)) => (changes.apply)(self, target.id, change),
             _ => Err(ActionError::new(
                 "action_failed",
                 "the object does not exist",

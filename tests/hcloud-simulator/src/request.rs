@@ -96,6 +96,17 @@ impl ApiRequest {
     }
 }
 
+impl ApiRequest {
+    /// Like [`ApiRequest::fields`], for a body that may be missing.
+    pub(crate) fn fields_or_none(&self) -> Result<Fields, ApiError> {
+        if self.body.is_empty() {
+            Ok(Fields::new(Map::new(), String::new()))
+        } else {
+            self.fields()
+        }
+    }
+}
+
 /// A JSON object that is read field by field. Unknown keys are ignored, `null` counts as absent.
 #[derive(Debug)]
 pub(crate) struct Fields {
@@ -119,6 +130,11 @@ impl Fields {
             name: format!("{}{name}", self.prefix),
             message: message.into(),
         });
+    }
+
+    /// True when a field is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.map.get(name).is_some_and(|value| !value.is_null())
     }
 
     /// A field that may be missing; `None` also when it has the wrong type, which is recorded.
@@ -176,6 +192,12 @@ impl Fields {
         Some(name)
     }
 
+    /// A name that must be there.
+    pub(crate) fn required_name(&mut self) -> Option<String> {
+        self.required::<Value>("name")?;
+        self.name()
+    }
+
     /// The labels, checked.
     pub(crate) fn labels(&mut self) -> Option<Labels> {
         let labels = self.optional::<Labels>("labels")?;
@@ -183,6 +205,31 @@ impl Fields {
             self.refuse("labels", problem);
         }
         Some(labels)
+    }
+
+    /// The id or the name of something, as text.
+    pub(crate) fn id_or_name(&mut self, name: &str) -> Option<String> {
+        match self.optional::<Value>(name)? {
+            Value::Number(id) if id.is_u64() => Some(id.to_string()),
+            Value::String(text) if !text.is_empty() => Some(text),
+            _ => {
+                self.refuse(name, "must be an id or a name");
+                None
+            }
+        }
+    }
+
+    /// The object in a field, read by `read`; problems are named `<name>.<field>`.
+    pub(crate) fn nested<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self) -> Option<T>,
+    ) -> Option<T> {
+        let map = self.optional::<Map<String, Value>>(name)?;
+        let mut fields = Self::new(map, format!("{}{name}.", self.prefix));
+        let value = read(&mut fields);
+        self.problems.append(&mut fields.problems);
+        value
     }
 
     /// The objects of an array, each read by `read`; problems are named `<name>.<index>.<field>`.

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use crate::{
     action::{Action, ActionMode, NewAction, ResourceRef},
+    api_date::ApiDate,
     collection::Id,
     error::ApiError,
     fault::ActionFault,
     project::Project,
     request::{ApiRequest, Fields},
-    resource::{self, Kind},
+    resource::{self, Kind, primary_ip::AddressPool},
 };
 
 /// A function that answers one call on the locked world.
@@ -68,7 +69,9 @@ pub(crate) struct Call<'a> {
     pub(crate) parameters: &'a [(&'static str, String)],
     pub(crate) now: Timestamp,
     pub(crate) actions: ActionMode,
-    pub(crate) fault: Option<ActionFault>,
+    pub(crate) api_date: ApiDate,
+    pub(crate) addresses: AddressPool,
+    pub(crate) faults: Vec<ActionFault>,
 }
 
 impl Call<'_> {
@@ -88,6 +91,16 @@ impl Call<'_> {
         self.request.fields()
     }
 
+    /// The JSON object in a body that may be missing.
+    pub(crate) fn fields_or_none(&self) -> Result<Fields, ApiError> {
+        self.request.fields_or_none()
+    }
+
+    /// Refuses one more object of this kind when the project has `existing` and may not have more.
+    pub(crate) fn check_quota(&self, existing: usize) -> Result<(), ApiError> {
+        self.project.quotas.check(self.kind.plural, existing)
+    }
+
     /// Starts an action on the object `target` of this kind; `change` reaches the kind's `apply` when it succeeds. The
     /// reply carries the action, already finished when actions take no time.
     pub(crate) fn start_action(
@@ -96,20 +109,27 @@ impl Call<'_> {
         target: Id,
         change: Value,
     ) -> Reply {
-        let started = NewAction {
-            command,
-            resources: vec![ResourceRef {
-                id: target,
-                kind: self.kind.name.to_owned(),
-            }],
-            change,
-        };
-        let id = self
-            .project
-            .start_action(started, self.actions, self.fault.take(), self.now);
+        let target = ResourceRef::new(self.kind.name, target);
+        let id = self.start(NewAction::new(command, target, change));
+        let action = self.settled(id);
+        Reply::json(StatusCode::CREATED, json!({ "action": action }))
+    }
+
+    /// Starts an action under the fault that is planned for it. It finishes when the world is next settled.
+    pub(crate) fn start(&mut self, action: NewAction) -> Id {
+        let mut faults = self.faults.iter();
+        let fault = faults
+            .position(|fault| fault.concerns(action.command))
+            .map(|index| self.faults.remove(index));
+        self.project
+            .start_action(action, self.actions, fault, self.now)
+    }
+
+    /// The body of an action, which has finished when it takes no time.
+    pub(crate) fn settled(&mut self, id: Id) -> Value {
         self.project.settle(self.now);
         let action = self.project.action(id).map(|action| action.body(self.now));
-        Reply::json(StatusCode::CREATED, json!({ "action": action }))
+        action.unwrap_or_default()
     }
 
     /// Refuses while another action changes the object.

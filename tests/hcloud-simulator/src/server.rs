@@ -123,7 +123,7 @@ impl Shared {
         let result = match admission.verdict {
             Ok(admitted) => {
                 let injections = self.faults.strike(&request.method, path);
-                let handler = |fault| World::lock(&self.world).perform(&admitted, request, fault);
+                let handler = |faults| World::lock(&self.world).perform(&admitted, request, faults);
                 self.perform(&injections, handler).await
             }
             Err(error) => Ok(Answer::Reply(error.into())),
@@ -139,9 +139,9 @@ impl Shared {
     async fn perform(
         &self,
         injections: &[Injection],
-        handler: impl FnOnce(Option<ActionFault>) -> Reply,
+        handler: impl FnOnce(Vec<ActionFault>) -> Reply,
     ) -> Result<Answer, Closed> {
-        let mut action_fault = None;
+        let mut action_faults = Vec::new();
         for injection in injections {
             match &injection.fault().effect {
                 Effect::HoldBefore => {
@@ -169,11 +169,13 @@ impl Shared {
                     return Err(Closed);
                 }
                 Effect::Action {
+                    command,
                     milliseconds,
                     error,
                 } => {
                     injection.mark_reached();
-                    action_fault = Some(ActionFault {
+                    action_faults.push(ActionFault {
+                        command: command.clone(),
                         duration: milliseconds.map(Duration::from_millis),
                         error: error.clone(),
                     });
@@ -181,7 +183,7 @@ impl Shared {
                 Effect::CloseAfter | Effect::Slow { .. } | Effect::HoldAfter => {}
             }
         }
-        let reply = handler(action_fault);
+        let reply = handler(action_faults);
         for injection in injections {
             match &injection.fault().effect {
                 Effect::CloseAfter => {

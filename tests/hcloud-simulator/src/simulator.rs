@@ -10,11 +10,13 @@ use tokio::{net::TcpSocket, task::JoinHandle};
 
 use crate::{
     action::{ActionMode, Actions},
+    api_date::ApiDate,
     clock::Clock,
     fault::FaultPlan,
     log::RequestLog,
     rate_limit::RateLimit,
     request::BASE_PATH,
+    resource::primary_ip::AddressPool,
     route::Router,
     server::{self, Shared},
     world::{Access, World},
@@ -35,6 +37,10 @@ pub struct Options {
     pub clock: Clock,
     /// When actions finish.
     pub actions: ActionMode,
+    /// Which state of the API is served.
+    pub api_date: ApiDate,
+    /// Where public addresses are taken from.
+    pub addresses: AddressPool,
     /// The request budget of each project.
     pub rate_limit: RateLimit,
     /// The tokens to accept; [`DEFAULT_TOKEN`] when there are none.
@@ -66,6 +72,8 @@ impl Default for Options {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             clock: Clock::real(),
             actions: ActionMode::Automatic(Duration::ZERO),
+            api_date: ApiDate::default(),
+            addresses: AddressPool::default(),
             rate_limit: RateLimit::default(),
             grants: Vec::new(),
         }
@@ -141,6 +149,8 @@ impl Simulator {
             address,
             clock,
             actions,
+            api_date,
+            addresses,
             rate_limit,
             mut grants,
         } = options;
@@ -151,7 +161,8 @@ impl Simulator {
                 access: Access::ReadWrite,
             });
         }
-        let mut world = World::new(clock.clone(), actions, rate_limit);
+        let mut world = World::new(clock.clone(), actions, rate_limit, api_date);
+        world.addresses = addresses;
         for Grant {
             project,
             token,

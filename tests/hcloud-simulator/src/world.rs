@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::{Action, ActionError, ActionMode},
+    api_date::ApiDate,
     clock::Clock,
     collection::Id,
     error::ApiError,
@@ -18,6 +19,7 @@ use crate::{
     project::Project,
     rate_limit::{RateLimit, Standing},
     request::{ApiRequest, Token},
+    resource::primary_ip::AddressPool,
     route::{Call, Lookup, Matched, Reply, Router},
 };
 
@@ -39,6 +41,10 @@ pub struct World {
     clock: Clock,
     /// When actions finish.
     pub actions: ActionMode,
+    /// Which state of the API is served.
+    pub api_date: ApiDate,
+    /// Where new public addresses are taken from.
+    pub addresses: AddressPool,
     /// The request budget of each project.
     pub rate_limit: RateLimit,
     projects: BTreeMap<String, Project>,
@@ -80,10 +86,17 @@ pub(crate) struct Admitted {
 }
 
 impl World {
-    pub(crate) const fn new(clock: Clock, actions: ActionMode, rate_limit: RateLimit) -> Self {
+    pub(crate) const fn new(
+        clock: Clock,
+        actions: ActionMode,
+        rate_limit: RateLimit,
+        api_date: ApiDate,
+    ) -> Self {
         Self {
             clock,
             actions,
+            api_date,
+            addresses: AddressPool::Unrouted,
             rate_limit,
             projects: BTreeMap::new(),
             tokens: BTreeMap::new(),
@@ -138,6 +151,11 @@ impl World {
     /// The project that a token opens, to be changed by hand.
     pub fn project_mut(&mut self, token: &str) -> Option<&mut Project> {
         let (name, _) = self.tokens.get(&Token(token.to_owned()))?;
+        self.projects.get_mut(name)
+    }
+
+    /// The project with this name, to be changed by hand.
+    pub fn project_named_mut(&mut self, name: &str) -> Option<&mut Project> {
         self.projects.get_mut(name)
     }
 
@@ -253,10 +271,11 @@ impl World {
         &mut self,
         admitted: &Admitted,
         request: &ApiRequest,
-        fault: Option<ActionFault>,
+        faults: Vec<ActionFault>,
     ) -> Reply {
         let Admitted { project, matched } = admitted;
-        let (now, actions) = (self.now(), self.actions);
+        let (now, actions, api_date) = (self.now(), self.actions, self.api_date);
+        let addresses = self.addresses;
         // A restored state may lack the project that the token opened a moment ago.
         let Some(project) = self.projects.get_mut(project) else {
             return ApiError::unauthorized("unable to authenticate").into();
@@ -268,7 +287,9 @@ impl World {
             parameters: &matched.parameters,
             now,
             actions,
-            fault,
+            api_date,
+            addresses,
+            faults,
         };
         (matched.handler)(&mut call).unwrap_or_else(Reply::from)
     }

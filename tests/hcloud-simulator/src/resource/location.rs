@@ -107,6 +107,21 @@ pub const LOCATIONS: &[Location] = &[
     },
 ];
 
+/// The location with this id.
+pub fn by_id(id: Id) -> Option<&'static Location> {
+    LOCATIONS.iter().find(|location| location.id == id)
+}
+
+/// The location with this name.
+pub fn named(name: &str) -> Option<&'static Location> {
+    LOCATIONS.iter().find(|location| location.name == name)
+}
+
+/// The location that a request names by id or name.
+pub fn find(id_or_name: &str) -> Option<&'static Location> {
+    named(id_or_name).or_else(|| by_id(id_or_name.parse().ok()?))
+}
+
 /// True when some location lies in this network zone.
 pub(crate) fn is_network_zone(zone: &str) -> bool {
     LOCATIONS
@@ -124,7 +139,6 @@ fn list(call: &mut Call<'_>) -> Result<Reply, ApiError> {
 
 fn get(call: &mut Call<'_>) -> Result<Reply, ApiError> {
     let id = call.id("id")?;
-    let location = LOCATIONS.iter().find(|location| location.id == id);
-    let location = location.ok_or_else(|| ApiError::not_found("location", id))?;
+    let location = by_id(id).ok_or_else(|| ApiError::not_found("location", id))?;
     Ok(Reply::json(StatusCode::OK, json!({ "location": location })))
 }

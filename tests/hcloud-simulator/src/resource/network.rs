@@ -3,6 +3,7 @@
 //! Creating, renaming and deleting take effect at once; subnets, routes, the range and the protection change by actions,
 //! of which a network runs one at a time. What may change into what is decided in `rule`.
 
+pub(crate) mod address;
 mod model;
 mod rule;
 
@@ -160,6 +161,7 @@ fn create(call: &mut Call<'_>) -> Result<Reply, ApiError> {
     let ip_range = fields.need(ip_range)?;
 
     check_name(call.project, &name, None)?;
+    call.check_quota(call.project.networks().len())?;
     let mut network = Network::new(0, name, ip_range, call.now);
     network.labels = labels.unwrap_or_default();
     network.expose_routes_to_vswitch = expose.unwrap_or_default();

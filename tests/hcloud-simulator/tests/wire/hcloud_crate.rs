@@ -1,5 +1,7 @@
 //! A client that we did not write: the `hcloud` crate, whose strict models decode every answer.
 
+mod catalog;
+
 use hcloud::{
     apis::{
         Error, actions_api as actions, configuration::Configuration, locations_api as locations,

@@ -9,7 +9,7 @@ use super::{Network, NetworkRoute, Subnet, SubnetKind};
 use crate::{collection::Collection, error::ApiError, resource::location};
 
 /// The gateway of the public interface of every server.
-const PUBLIC_GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 31, 1, 1);
+pub(super) const PUBLIC_GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 31, 1, 1);
 /// RFC 1918.
 const PRIVATE: [Ipv4Net; 3] = [
     Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8),
