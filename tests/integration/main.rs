@@ -9,7 +9,9 @@ mod faults;
 mod function;
 mod images;
 mod layering;
+mod leader;
 mod network;
+mod opentofu;
 mod platform;
 mod proto;
 mod rigs;
@@ -75,7 +77,9 @@ fn main() -> ExitCode {
         rigs::TESTS,
         platform::TESTS,
         network::TESTS,
+        opentofu::TESTS,
         faults::TESTS,
+        leader::TESTS,
     ];
     let trials = modules.into_iter().flatten().map(|test| {
         let (runtime, world) = (Arc::clone(&runtime), Arc::clone(&world));

@@ -133,7 +133,7 @@ async fn overlapping_networks_are_reported_on_the_claim_and_nothing_is_created(
     );
 
     // Core tries again and again. Its first two calls may come before it has seen its own status, and count as one event;
-    // once the condition is known the event is not repeated.
+    // once the condition is known the event is not repeated. Core writes events in the background.
     let platform = tenant.get("Platform", "demo").await?;
     let composite = platform.data["spec"]["resourceRef"]["name"]
         .as_str()
@@ -152,12 +152,13 @@ async fn overlapping_networks_are_reported_on_the_claim_and_nothing_is_created(
         .await?;
         warnings().await
     };
-    let known = try_again("once").await?;
-    ensure!(known.len() == 1, "one event: {known:?}");
-    let later = try_again("once more").await?;
+    for token in ["first", "second", "third"] {
+        try_again(token).await?;
+    }
+    let known = try_again("fourth").await?;
     ensure!(
-        later.len() == 1 && later[0].count == known[0].count,
-        "repeated: {later:?}"
+        known.len() == 1 && known[0].count <= Some(2),
+        "repeated: {known:?}"
     );
 
     ensure!(tenant.list("XRegion").await?.is_empty());

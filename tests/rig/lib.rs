@@ -17,6 +17,7 @@ mod control_plane;
 mod crossplane;
 pub mod daemon;
 pub mod flux;
+pub mod interceptor;
 mod kubeconfig;
 pub mod kubelet;
 pub mod launch;

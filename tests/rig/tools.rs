@@ -132,6 +132,27 @@ pub const HELM_CONTROLLER: Tool = Tool {
     files: &["config/crd/bases"],
 };
 
+/// OpenTofu, the infrastructure tool.
+pub const OPENTOFU: Tool = Tool {
+    name: "tofu",
+    pin: "opentofu",
+    module: "github.com/opentofu/opentofu",
+    package: "github.com/opentofu/opentofu/cmd/tofu",
+    // Otherwise it calls itself a development version.
+    ldflags: "-X github.com/opentofu/opentofu/version.dev=no",
+    files: &[],
+};
+
+/// The official provider for Hetzner Cloud, as OpenTofu loads it.
+pub const TERRAFORM_PROVIDER_HCLOUD: Tool = Tool {
+    name: "terraform-provider-hcloud",
+    pin: "terraform-provider-hcloud",
+    module: "github.com/hetznercloud/terraform-provider-hcloud",
+    package: "github.com/hetznercloud/terraform-provider-hcloud",
+    ldflags: "",
+    files: &[],
+};
+
 /// A tool that is ready to run.
 #[derive(Clone, Debug)]
 pub struct Installed {

@@ -1,0 +1,26 @@
+resource "hcloud_load_balancer" "full" {
+  name               = "renamed"
+  load_balancer_type = "lb31"
+  location           = "fsn1"
+  labels = {
+    team = "b"
+  }
+
+  algorithm {
+    type = "round_robin"
+  }
+
+  target {
+    type      = "server"
+    server_id = hcloud_server.all["two"].id
+  }
+}
+
+resource "hcloud_load_balancer" "least" {
+  name               = "least"
+  load_balancer_type = "lb11"
+  network_zone       = "us-west"
+  labels = {
+    team = "c"
+  }
+}

@@ -1,0 +1,5 @@
+resource "hcloud_server" "all" {
+  lifecycle {
+    ignore_changes = [public_net]
+  }
+}

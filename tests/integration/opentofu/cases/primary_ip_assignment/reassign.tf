@@ -1,0 +1,6 @@
+resource "hcloud_primary_ip" "wanders" {
+  name          = "wanders"
+  type          = "ipv4"
+  assignee_id   = hcloud_server.all["two"].id
+  assignee_type = "server"
+}

@@ -1,0 +1,13 @@
+resource "hcloud_server" "all" {
+  for_each = toset(["one", "two"])
+
+  name        = each.key
+  server_type = "cpx22"
+  image       = "debian-13"
+  location    = "hel1"
+
+  public_net {
+    ipv4_enabled = false
+    ipv6_enabled = true
+  }
+}

@@ -1,0 +1,5 @@
+resource "hcloud_server" "public" {
+  lifecycle {
+    ignore_changes = [public_net]
+  }
+}
