@@ -25,7 +25,7 @@ pub struct BuildOptions {
     pub packages: Vec<&'static Package>,
     /// The version to publish. Default: the workspace's.
     pub version: Version,
-    /// The cargo profile of the binaries. Default: `release`.
+    /// The cargo profile of the binaries. Default: `dist`.
     pub profile: String,
     /// The cargo to run. Default: `cargo`, looked up in `PATH`.
     pub cargo: PathBuf,
@@ -42,7 +42,7 @@ impl Default for BuildOptions {
             workspace,
             packages: PACKAGES.iter().collect(),
             version: workspace_version(),
-            profile: "release".to_owned(),
+            profile: "dist".to_owned(),
             cargo: PathBuf::from("cargo"),
             cargo_home: std::env::home_dir().map(|home| home.join(".cargo")),
         }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::env::consts;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -34,10 +34,7 @@ pub enum CompileError {
     #[error("cannot run {cargo}")]
     Run { cargo: String, source: io::Error },
     #[error("cargo could not {purpose}: {status}")]
-    Failed {
-        purpose: &'static str,
-        status: ExitStatus,
-    },
+    Failed { purpose: String, status: ExitStatus },
     #[error("cannot read what cargo reports")]
     Report { source: serde_json::Error },
     #[error("cargo did not report a binary called {name}")]
@@ -70,40 +67,41 @@ pub(crate) fn compile(
     }
     let (target, architecture) = host()?;
 
-    let mut command = cargo(options, "build");
-    command.args([
-        "--locked",
-        "--target",
-        target,
-        "--profile",
-        &options.profile,
-    ]);
-    command.args(["--message-format", "json-render-diagnostics"]);
-    for name in &names {
-        command.args(["--package", name, "--bin", name]);
-    }
-    // Takes the place of RUSTFLAGS and of every configured flag, which could differ between machines.
-    command.env("CARGO_ENCODED_RUSTFLAGS", rustflags(options)?);
-    let report = run(command, options, "build the binaries", progress)?;
-    let executables = executables(&report)?;
+    let flags = rustflags(options)?;
 
-    let read = |name: &'static str| {
-        let path = executables
-            .get(name)
-            .ok_or(CompileError::NoBinary { name })?;
-        let content = fs::read(path).map_err(|source| CompileError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        Ok((
-            name,
-            Binary {
-                architecture,
-                content: Bytes::from(content),
-            },
-        ))
-    };
-    names.into_iter().map(read).collect()
+    let mut binaries = BTreeMap::new();
+    for name in names {
+        let path = executable(options, name, target, &flags, progress)?;
+        let content = fs::read(&path).map_err(|source| CompileError::Read { path, source })?;
+        let binary = Binary {
+            architecture,
+            content: Bytes::from(content),
+        };
+        binaries.insert(name, binary);
+    }
+    Ok(binaries)
+}
+
+/// Compiles one binary. Each by itself: cargo unites the features of everything that it compiles at once, so the bytes
+/// would depend on what else was asked for.
+fn executable(
+    options: &BuildOptions,
+    name: &'static str,
+    target: &str,
+    flags: &OsStr,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<PathBuf, CompileError> {
+    let mut command = cargo(options, "build");
+    command.args(["--locked", "--target", target]);
+    command.args(["--profile", &options.profile]);
+    command.args(["--message-format", "json-render-diagnostics"]);
+    command.args(["--package", name, "--bin", name]);
+    // Takes the place of RUSTFLAGS and of every configured flag, which could differ between machines.
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags);
+    let report = run(command, options, &format!("build {name}"), progress)?;
+    executables(&report)?
+        .remove(name)
+        .ok_or(CompileError::NoBinary { name })
 }
 
 /// Flags for the binaries, separated as cargo wants them. Paths of this machine end up in panic messages: each is
@@ -151,7 +149,7 @@ fn cargo(options: &BuildOptions, subcommand: &str) -> Command {
 fn run(
     mut command: Command,
     options: &BuildOptions,
-    purpose: &'static str,
+    purpose: &str,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<String, CompileError> {
     let failed = |source| CompileError::Run {
@@ -187,6 +185,7 @@ fn run(
     if status.success() {
         Ok(report)
     } else {
+        let purpose = purpose.to_owned();
         Err(CompileError::Failed { purpose, status })
     }
 }
@@ -215,24 +214,4 @@ fn executables(report: &str) -> Result<BTreeMap<String, PathBuf>, CompileError> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn binaries_are_found_among_cargos_messages() {
-        let report = concat!(
-            r#"{"reason":"compiler-artifact","target":{"name":"serde","kind":["lib"]},"executable":null}"#,
-            "\n",
-            r#"{"reason":"build-script-executed","package_id":"x"}"#,
-            "\n",
-            r#"{"reason":"compiler-artifact","target":{"name":"app","kind":["bin"]},"executable":"/t/app"}"#,
-            "\n",
-            r#"{"reason":"build-finished","success":true}"#,
-        );
-        let found = executables(report).unwrap();
-        assert_eq!(
-            found,
-            BTreeMap::from([("app".to_owned(), PathBuf::from("/t/app"))])
-        );
-    }
-}
+mod tests;

@@ -40,7 +40,7 @@ struct Build {
     #[command(flatten)]
     selection: Selection,
     /// The cargo profile of the binaries.
-    #[arg(long, default_value = "release")]
+    #[arg(long, default_value = "dist")]
     profile: String,
     /// The version to publish [default: the workspace's].
     #[arg(long, value_name = "X.Y.Z")]

@@ -1,34 +1,74 @@
-//! The kinds: each file implements [`External`](crate::managed::External) for one of them on the Hetzner client.
+//! The kinds: what each of them is at Hetzner, and how it is brought about there.
 //!
-//! Here is what they share: credentials, labels of ownership, external names, and what to do about a failure.
+//! A kind is one file that implements one of three traits, and a line in [`crate::registry`]:
+//! - [`object`]: the external resource is an object with an id, a name and labels (Network, Server …);
+//! - [`part`]: it is a part of another object and is found by its key there (Subnet, Route …);
+//! - [`fact`]: it is a fact of the cloud that can only be observed (Location, ServerType …).
+//!
+//! The traits' modules do what is the same for all of their kinds. Here is what all kinds share: credentials, labels
+//! of ownership, external names.
 
+pub mod error;
+pub mod fact;
+pub mod firewall;
+pub mod image;
+pub mod load_balancer;
+pub mod load_balancer_network;
+pub mod load_balancer_service;
+pub mod load_balancer_target;
+pub mod load_balancer_type;
+pub mod location;
 pub mod network;
+pub mod object;
+pub mod part;
+pub mod placement_group;
+mod price;
+pub mod pricing;
+pub mod primary_ip;
+pub mod reverse_dns;
+pub mod route;
+pub mod server;
+pub mod server_network;
+pub mod server_type;
+#[cfg(test)]
+mod simulated;
+pub mod ssh_key;
+pub mod subnet;
+pub mod volume;
+pub mod volume_attachment;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+pub use error::Error;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use api::{Managed, UID_LABEL};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde::Deserialize;
 
 use crate::{
     clock::Clock,
     hcloud::{
-        self, Class, Client, Clients, Endpoint, InvalidEndpoint, InvalidToken, Token,
+        self, Client, Clients, Endpoint, InvalidEndpoint, InvalidToken, Token,
         labels::{self, InvalidLabel, Labels},
     },
     managed::{ExternalError, Retry, annotations, credentials::Config},
 };
-
-/// How soon to try again what another change of the same object prevented.
-const SOON: Duration = Duration::from_secs(3);
-/// How soon to look again whether an object is still used by others.
-const HELD: Duration = Duration::from_secs(10);
 
 /// Clients of the Hetzner Cloud API for every set of credentials. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Hetzner {
     clients: Clients,
     clock: Clock,
+}
+
+/// A project at Hetzner: what one set of credentials gives access to. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The client of the API.
+    pub client: Client,
+    /// The time.
+    pub clock: Clock,
 }
 
 /// Credentials that cannot be used.
@@ -62,11 +102,11 @@ impl Hetzner {
         Self { clients, clock }
     }
 
-    /// The client for the credentials of `config`.
+    /// The project that the credentials of `config` open.
     ///
     /// # Errors
     /// When they cannot be credentials. Whether the API accepts them, the first call tells.
-    pub fn client(&self, config: &Config) -> Result<Client, ExternalError> {
+    pub fn project(&self, config: &Config) -> Result<Project, ExternalError> {
         let credentials = parse_credentials(config.secret.expose());
         let credentials = credentials.and_then(|(token, endpoint)| {
             let endpoint = config.endpoint.as_ref().or(endpoint.as_ref());
@@ -78,7 +118,10 @@ impl Hetzner {
             ))
         });
         match credentials {
-            Ok((token, endpoint)) => Ok(self.clients.get(&endpoint, &token)),
+            Ok((token, endpoint)) => Ok(Project {
+                client: self.clients.get(&endpoint, &token),
+                clock: self.clock.clone(),
+            }),
             Err(error) => Err(ExternalError::new(error, Retry::OnChange)),
         }
     }
@@ -100,63 +143,74 @@ fn parse_credentials(bytes: &[u8]) -> Result<(String, Option<String>), Credentia
     ))
 }
 
-/// What to do about a failed call: one decision for each class.
-fn retry(error: &hcloud::Error, clock: &Clock) -> Retry {
-    match error.class() {
-        Class::Conflict | Class::Locked => Retry::After(SOON),
-        Class::InUse => Retry::After(HELD),
-        Class::RateLimited => {
-            let full = error.retry_at().unwrap_or_else(|| clock.now());
-            let wait = Duration::try_from(full.duration_since(clock.now())).unwrap_or_default();
-            Retry::After(wait.max(SOON))
-        }
-        // Nothing changes until somebody changes the spec, the Secret or the project; refused requests cost budget too.
-        Class::Invalid
-        | Class::Unauthorized
-        | Class::Forbidden
-        | Class::Quota
-        | Class::Protected => Retry::OnChange,
-        Class::NotFound
-        | Class::Unavailable
-        | Class::Capacity
-        | Class::Uniqueness
-        | Class::OutcomeUnknown
-        | Class::Other => Retry::BackOff,
-    }
-}
-
-fn call_failed(error: hcloud::Error, clock: &Clock) -> ExternalError {
-    if error.class() == Class::OutcomeUnknown {
-        return ExternalError::with_unknown_outcome(error);
-    }
-    let retry = retry(&error, clock);
-    ExternalError::new(error, retry)
-}
-
 /// The external name is not one that this provider could have given.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "annotation {} is {name:?}: it must be the numeric id of an existing {kind}, or be left out to have one created",
+    "annotation {} is {name:?}: it must be {form} of an existing {kind}, or be left out to have one created",
     annotations::EXTERNAL_NAME
 )]
 pub struct InvalidExternalName {
     name: String,
+    form: &'static str,
     kind: String,
 }
 
-/// The id that the external name stands for; `None` when there is no external name.
-fn external_id<R: Managed>(resource: &R) -> Result<Option<u64>, InvalidExternalName> {
+/// What the external name stands for, read by `parse`; `None` when there is no external name. `form` says in words
+/// what it has to look like.
+fn external_name<R: Managed, T>(
+    resource: &R,
+    form: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, InvalidExternalName> {
     let name = annotations::get(resource.meta(), annotations::EXTERNAL_NAME);
     name.map(|name| {
-        name.parse()
-            .ok()
-            .filter(|id| *id > 0)
-            .ok_or_else(|| InvalidExternalName {
-                name: name.to_owned(),
-                kind: R::kind(&()).into_owned(),
-            })
+        parse(name).ok_or_else(|| InvalidExternalName {
+            name: name.to_owned(),
+            form,
+            kind: R::kind(&()).into_owned(),
+        })
     })
     .transpose()
+}
+
+/// An id as it stands in specs and external names.
+fn parse_id(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|id| *id > 0)
+}
+
+/// An id as it is reported.
+fn report_id(id: u64) -> i64 {
+    i64::try_from(id).unwrap_or(i64::MAX)
+}
+
+/// A time as the API writes it.
+fn report_time(text: Option<&str>) -> Option<Time> {
+    text?.parse().ok().map(Time)
+}
+
+/// An id that the spec gives, directly or by reference.
+fn required_id(field: &'static str, value: Option<&str>) -> Result<u64, Error> {
+    let value = value.ok_or(Error::Required(field))?;
+    parse_id(value).ok_or_else(|| {
+        Error::field(
+            field,
+            format!("{value:?} is not an id: ids are positive numbers"),
+        )
+    })
+}
+
+/// Those of `candidates` that look most like `name`, for messages.
+fn near<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> String {
+    let distance = |candidate: &str| {
+        let shared = name.bytes().zip(candidate.bytes());
+        let prefix = shared.take_while(|(a, b)| a == b).count();
+        name.len().max(candidate.len()) - prefix
+    };
+    let mut names: Vec<&str> = candidates.collect();
+    names.sort_by_key(|candidate| (distance(candidate), *candidate));
+    names.dedup();
+    names.truncate(5);
+    names.join(", ")
 }
 
 /// The labels that mark an external object as belonging to `resource`.
@@ -255,8 +309,9 @@ mod tests {
     #[test]
     fn an_external_name_is_a_positive_number() {
         let mut network = network("n");
-        assert_eq!(external_id(&network).unwrap(), None);
-        for (name, id) in [
+        let id = |network: &Network| external_name(network, "the numeric id", parse_id);
+        assert_eq!(id(&network).unwrap(), None);
+        for (name, expected) in [
             ("42", Some(42)),
             ("0", None),
             ("-1", None),
@@ -266,9 +321,9 @@ mod tests {
             network
                 .annotations_mut()
                 .insert(annotations::EXTERNAL_NAME.to_owned(), name.to_owned());
-            assert_eq!(external_id(&network).ok().flatten(), id, "{name}");
+            assert_eq!(id(&network).ok().flatten(), expected, "{name}");
         }
-        let message = external_id(&network).unwrap_err().to_string();
+        let message = id(&network).unwrap_err().to_string();
         assert!(
             message.contains("\"4 2\"") && message.contains("Network"),
             "{message}"
@@ -287,6 +342,15 @@ mod tests {
         assert_eq!(labels["crossplane-name"].len(), labels::VALUE_LIMIT);
         assert_eq!(labels["crossplane-kind"], "network.hcloud.openova.io");
         assert_eq!(Some(&labels[UID_LABEL]), network.metadata.uid.as_ref());
+    }
+
+    #[test]
+    fn near_names_come_first() {
+        let types = ["cpx22", "cx23", "cx33", "cax11", "ccx13", "cpx12"];
+        assert_eq!(
+            near("cx22", types.into_iter()),
+            "cx23, cx33, cax11, ccx13, cpx12"
+        );
     }
 
     #[test]

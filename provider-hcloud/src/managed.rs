@@ -9,17 +9,23 @@
 //!   where and why it deviates.
 //! - [`reconcile`] gathers what the plan needs, executes the one step, and records the result.
 //! - [`provider_config`], [`credentials`] and [`usage`] are the ProviderConfig family.
-//! - [`controller`] runs one kind; [`activation`] waits until the kind is served (safe-start).
+//! - [`controller`] runs one kind; [`activation`] waits until the kind is served (safe-start); [`cache`] knows what has
+//!   been listed.
+//! - [`leader`] lets one of several processes do all this.
 //!
 //! Strings that people and other programs know (annotations, reasons, finalizers, metric names) are Crossplane's.
 
 pub mod activation;
 pub mod annotations;
+pub mod cache;
 pub mod conditions;
 pub mod controller;
 pub mod credentials;
+pub mod desired;
+pub mod directory;
 pub mod events;
 pub mod external;
+pub mod leader;
 pub mod metrics;
 pub mod plan;
 pub mod policies;
@@ -30,9 +36,11 @@ pub mod reconcile;
 pub mod usage;
 
 pub use controller::{Runtime, Settings};
+pub use credentials::SecretValue;
+pub use desired::Desired;
 pub use external::{
-    Connector, Difference, Drift, External, ExternalError, Identity, Look, Observation, Present,
-    Readiness, Retry,
+    Connection, Connector, Created, Difference, Drift, External, ExternalError, Identity, Look,
+    Observation, Present, Readiness, Remedy, Retry,
 };
 
 /// Finalizer that keeps a managed resource until its external resource is gone.

@@ -11,6 +11,8 @@ use prometheus_client::{encoding::text, registry::Registry};
 use tokio::net::TcpListener;
 use tracing::{debug, info};
 
+use crate::managed::cache::Caches;
+
 /// A client that does not finish its request is disconnected after this time.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections at once; more wait.
@@ -31,21 +33,32 @@ pub struct ListenError {
 #[derive(Debug)]
 pub struct Probe {
     listener: TcpListener,
-    registry: Arc<Registry>,
+    shown: Arc<Shown>,
+}
+
+/// What the answers are made of.
+#[derive(Debug)]
+struct Shown {
+    registry: Registry,
+    caches: Caches,
 }
 
 impl Probe {
-    /// Binds the address.
+    /// Binds the address. The pod is ready while nothing is missing from `caches`.
     ///
     /// # Errors
     /// When the address cannot be bound.
-    pub async fn bind(address: SocketAddr, registry: Registry) -> Result<Self, ListenError> {
+    pub async fn bind(
+        address: SocketAddr,
+        registry: Registry,
+        caches: Caches,
+    ) -> Result<Self, ListenError> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| ListenError { address, source })?;
         Ok(Self {
             listener,
-            registry: Arc::new(registry),
+            shown: Arc::new(Shown { registry, caches }),
         })
     }
 
@@ -62,11 +75,11 @@ impl Probe {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let registry = Arc::clone(&self.registry);
+            let shown = Arc::clone(&self.shown);
             tokio::spawn(async move {
                 let _slot = slot;
                 let answer = service_fn(move |request: Request<_>| {
-                    let response = respond(request.method(), request.uri().path(), &registry);
+                    let response = respond(request.method(), request.uri().path(), &shown);
                     async move { Ok::<_, Infallible>(response) }
                 });
                 let served = http1::Builder::new()
@@ -82,14 +95,21 @@ impl Probe {
     }
 }
 
-fn respond(method: &Method, path: &str, registry: &Registry) -> Response<Full<Bytes>> {
+fn respond(method: &Method, path: &str, shown: &Shown) -> Response<Full<Bytes>> {
     let (status, content_type, body) = match (method, path) {
-        (&Method::GET | &Method::HEAD, "/healthz" | "/readyz") => {
-            (StatusCode::OK, PLAIN, "ok\n".to_owned())
+        (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, PLAIN, "ok\n".to_owned()),
+        (&Method::GET | &Method::HEAD, "/readyz") => {
+            let missing = shown.caches.missing();
+            if missing.is_empty() {
+                (StatusCode::OK, PLAIN, "ok\n".to_owned())
+            } else {
+                let body = format!("not listed yet: {}\n", missing.join(", "));
+                (StatusCode::SERVICE_UNAVAILABLE, PLAIN, body)
+            }
         }
         (&Method::GET | &Method::HEAD, "/metrics") => {
             let mut body = String::new();
-            match text::encode(&mut body, registry) {
+            match text::encode(&mut body, &shown.registry) {
                 Ok(()) => (StatusCode::OK, OPEN_METRICS, body),
                 Err(_) => (
                     StatusCode::INTERNAL_SERVER_ERROR,
@@ -119,11 +139,20 @@ fn respond(method: &Method, path: &str, registry: &Registry) -> Response<Full<By
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt;
+
     use super::*;
+    use crate::managed::cache::Cache;
+
+    fn shown() -> Shown {
+        Shown {
+            registry: Registry::default(),
+            caches: Caches::default(),
+        }
+    }
 
     #[test]
     fn each_endpoint_answers_and_others_do_not() {
-        let registry = Registry::default();
         for (method, path, expected) in [
             (Method::GET, "/healthz", StatusCode::OK),
             (Method::GET, "/readyz", StatusCode::OK),
@@ -132,10 +161,25 @@ mod tests {
             (Method::GET, "/", StatusCode::NOT_FOUND),
         ] {
             assert_eq!(
-                respond(&method, path, &registry).status(),
+                respond(&method, path, &shown()).status(),
                 expected,
                 "{method} {path}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_pod_is_ready_when_the_first_lists_are_there_and_alive_before() {
+        let shown = shown();
+        let things = Cache::default();
+        shown.caches.add("things.example.org", &things);
+        let status = |path| respond(&Method::GET, path, &shown).status();
+        assert_eq!(status("/healthz"), StatusCode::OK);
+        assert_eq!(status("/readyz"), StatusCode::SERVICE_UNAVAILABLE);
+        let body = respond(&Method::GET, "/readyz", &shown).into_body();
+        let body = body.collect().await.unwrap().to_bytes();
+        assert_eq!(body, "not listed yet: things.example.org\n");
+        things.fill();
+        assert_eq!(status("/readyz"), StatusCode::OK);
     }
 }

@@ -1,11 +1,11 @@
 //! Puts the parts together and runs them until the process is to stop.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use api::{ClusterProviderConfig, ProviderConfig};
-use kube::Client;
+use api::{ClusterProviderConfig, ProviderConfig, ProviderConfigKind, ProviderConfigUsage};
+use kube::{Client, Resource};
 use prometheus_client::registry::Registry;
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tracing::{info, warn};
 
 use crate::{
@@ -15,9 +15,11 @@ use crate::{
     kind::Hetzner,
     managed::{
         Runtime, Settings,
+        cache::{Cache, Caches},
         controller::Shutdown,
         credentials::Credentials,
         events::Recorder,
+        leader::{self, Elector, Lost},
         metrics::Metrics,
         provider_config::{self, Accountant, Configuration},
         rate::Bucket,
@@ -29,6 +31,8 @@ use crate::{
 
 /// Running steps may take this long after the request to stop.
 const GRACE: Duration = Duration::from_secs(4);
+/// The name of the Lease begins with this, as with every provider.
+const LEASE_PREFIX: &str = "crossplane-leader-election-";
 
 /// Why the provider cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -45,24 +49,39 @@ pub enum Error {
     /// The endpoints.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Another process may lead now.
+    #[error("this process leads no longer")]
+    Lost(#[from] Lost),
+    /// A controller is gone. Without it a kind would be left alone and nobody would notice.
+    #[error("a controller has ended by itself")]
+    ControllerEnded,
 }
 
 /// Runs the provider until `stop` completes, then finishes what runs.
 ///
 /// # Errors
-/// When it cannot start.
+/// When it cannot start, and when it cannot go on: it is to be started again then.
 pub async fn run(args: &Args, stop: impl Future<Output = ()>) -> Result<(), Error> {
-    let clock = Clock::system();
     let mut config = kube::Config::infer().await.map_err(Error::Cluster)?;
     // Watches end by themselves after five minutes; what is silent for longer is dead.
     config.read_timeout = Some(Duration::from_secs(330));
     let client = Client::try_from(config).map_err(Error::Client)?;
+    run_on(client, args, stop).await
+}
 
+async fn run_on(client: Client, args: &Args, stop: impl Future<Output = ()>) -> Result<(), Error> {
+    let clock = Clock::system();
     let mut metrics = Registry::default();
     let kinds = Metrics::new(&mut metrics);
+    kinds.count_at_most_every(args.poll_state_metric, clock.clone());
+    let elections = leader::Metrics::new(&mut metrics);
     let calls = hcloud::Metrics::default();
     calls.register(&mut metrics);
-    let probe = Probe::bind(SocketAddr::new(args.bind_ip, args.metrics_port), metrics).await?;
+    let caches = Caches::default();
+    let starting = Cache::default();
+    caches.add("controllers", &starting);
+    let address = SocketAddr::new(args.bind_ip, args.metrics_port);
+    let probe = Probe::bind(address, metrics, caches.clone()).await?;
     let clients = Clients::new(hcloud::Settings::default(), clock.clone(), calls)?;
 
     info!(
@@ -71,40 +90,103 @@ pub async fn run(args: &Args, stop: impl Future<Output = ()>) -> Result<(), Erro
         namespace = args.pod_namespace,
         "Starting"
     );
-    let (switch, shutdown) = Shutdown::new();
     let mut serving = JoinSet::new();
     serving.spawn(probe.serve());
-    let mut running = start(
-        args,
-        &client,
-        kinds,
-        clients,
-        &clock,
-        &shutdown,
-        &mut serving,
-    );
+    tokio::pin!(stop);
+    let mut leadership = None;
+    if args.leader_election {
+        // Who waits for its turn is ready for it.
+        starting.idle();
+        let elector = Elector::new(
+            client.clone(),
+            &args.pod_namespace,
+            format!("{LEASE_PREFIX}{}", args.provider_name),
+            leader::identity(&args.pod_name),
+            clock.clone(),
+            elections,
+        );
+        tokio::select! {
+            acquired = elector.acquire() => leadership = Some(acquired),
+            () = &mut stop => return Ok(()),
+        }
+    }
 
-    stop.await;
+    let (switch, shutdown) = Shutdown::new();
+    let common = Common {
+        client,
+        metrics: kinds,
+        clients,
+        clock: clock.clone(),
+        caches,
+        shutdown,
+    };
+    let mut running = start(args, common, &mut serving);
+    starting.fill();
+
+    let outcome = {
+        let mut lost = pin!(async {
+            match &mut leadership {
+                Some(leadership) => leadership.keep().await,
+                None => std::future::pending().await,
+            }
+        });
+        tokio::select! {
+            () = stop => finish(&switch, &mut running, lost.as_mut()).await,
+            lost = &mut lost => Err(Error::Lost(lost)),
+            Some(_) = running.join_next() => Err(Error::ControllerEnded),
+        }
+    };
+    // Whoever leads next must be alone.
+    running.shutdown().await;
+    if let Some(leadership) = leadership
+        && !matches!(outcome, Err(Error::Lost(_)))
+    {
+        leadership.release().await;
+    }
+    info!("Stopped");
+    outcome
+}
+
+/// Asks everybody to stop and gives them the time for it.
+async fn finish(
+    switch: &watch::Sender<bool>,
+    running: &mut JoinSet<()>,
+    lost: impl Future<Output = Lost>,
+) -> Result<(), Error> {
     info!("Stopping");
     switch.send_replace(true);
     let finished = async { while running.join_next().await.is_some() {} };
-    if tokio::time::timeout(GRACE, finished).await.is_err() {
-        warn!("Some reconciles did not finish in time; they are resumed after the next start");
+    tokio::select! {
+        ended = tokio::time::timeout(GRACE, finished) => {
+            if ended.is_err() {
+                warn!("Some reconciles did not finish in time; they are resumed after the next start");
+            }
+            Ok(())
+        }
+        lost = lost => Err(Error::Lost(lost)),
     }
-    info!("Stopped");
-    Ok(())
+}
+
+/// What the controllers are made of.
+struct Common {
+    client: Client,
+    metrics: Metrics,
+    clients: Clients,
+    clock: Clock,
+    caches: Caches,
+    shutdown: Shutdown,
 }
 
 /// Starts all controllers; `serving` takes what has nothing to finish.
-fn start(
-    args: &Args,
-    client: &Client,
-    metrics: Metrics,
-    clients: Clients,
-    clock: &Clock,
-    shutdown: &Shutdown,
-    serving: &mut JoinSet<()>,
-) -> JoinSet<()> {
+fn start(args: &Args, common: Common, serving: &mut JoinSet<()>) -> JoinSet<()> {
+    let Common {
+        client,
+        metrics,
+        clients,
+        clock,
+        caches,
+        shutdown,
+    } = common;
     let (cluster_store, cluster_writer) = provider_config::store::<ClusterProviderConfig>();
     let (namespaced_store, namespaced_writer) = provider_config::store::<ProviderConfig>();
     let credentials = Arc::new(Credentials::new(
@@ -113,6 +195,17 @@ fn start(
         namespaced_store.clone(),
     ));
     let usages = Arc::new(Usages::new(client.clone()));
+    for kind in [
+        ProviderConfigKind::ClusterProviderConfig,
+        ProviderConfigKind::ProviderConfig,
+    ] {
+        caches.add(kind.as_str(), credentials.cache(kind));
+    }
+    caches.add(ProviderConfigUsage::kind(&()).as_ref(), usages.cache());
+    caches.add_check("Secrets", {
+        let credentials = Arc::clone(&credentials);
+        move || credentials.awaits_secret()
+    });
     serving.spawn({
         let usages = Arc::clone(&usages);
         async move { usages.watch().await }
@@ -131,7 +224,7 @@ fn start(
         };
         (Arc::new(accountant), events)
     };
-    let name_of = |kind: api::ProviderConfigKind| kind.as_str().to_lowercase();
+    let name_of = |kind: ProviderConfigKind| kind.as_str().to_lowercase();
     let (cluster, events) = accountant(&name_of(ClusterProviderConfig::KIND));
     serving.spawn(events);
     running.spawn(provider_config::run(
@@ -153,20 +246,28 @@ fn start(
         client: client.clone(),
         credentials,
         usages,
+        directory: Arc::default(),
+        caches,
         metrics,
         clock: clock.clone(),
         settings: Settings {
             poll: args.poll,
             sync: args.sync,
             concurrency: args.max_reconcile_rate,
+            management_policies: args.enable_management_policies,
+            creation_grace: args.creation_grace,
+            creation_settle: args.creation_settle,
             ..Settings::default()
         },
         bucket: Arc::new(Bucket::new(args.max_reconcile_rate, clock.clone())),
-        shutdown: shutdown.clone(),
+        shutdown,
     };
-    let hetzner = Hetzner::new(clients, clock.clone());
+    let hetzner = Hetzner::new(clients, clock);
     for kind in registry::kinds() {
         running.spawn(kind.run(runtime.clone(), hetzner.clone()));
     }
     running
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,10 @@ use kube::core::NamespaceResourceScope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::condition::Condition;
+use crate::{
+    condition::Condition,
+    reference::{LocalSecretKeySelector, LocalSecretReference, ReferenceField},
+};
 
 /// One thing that the provider may do with the external resource.
 #[derive(
@@ -132,6 +135,10 @@ pub struct ManagedSpec {
     /// the external resource lives.
     #[serde(default)]
     pub provider_config_ref: ProviderConfigReference,
+
+    /// A Secret of this namespace that connection details are written to, where the kind has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_connection_secret_to_ref: Option<LocalSecretReference>,
 }
 
 impl Default for ManagedSpec {
@@ -139,6 +146,7 @@ impl Default for ManagedSpec {
         Self {
             management_policies: default_policies(),
             provider_config_ref: ProviderConfigReference::default(),
+            write_connection_secret_to_ref: None,
         }
     }
 }
@@ -199,4 +207,47 @@ pub trait Managed:
 
     /// Replaces what is reported of the external resource.
     fn set_at_provider(&mut self, at_provider: Self::AtProvider);
+
+    /// The fields of the spec that may be given by reference, in a fixed order.
+    fn reference_fields(&mut self) -> Vec<ReferenceField<'_>> {
+        Vec::new()
+    }
+
+    /// The keys of Secrets that the spec names, with the path of each below `spec.forProvider`.
+    fn secret_keys(&self) -> Vec<(&'static str, &LocalSecretKeySelector)> {
+        Vec::new()
+    }
+}
+
+/// Implements [`Managed`] for a kind whose spec and status flatten the shared parts as `managed`, and whose
+/// observation is `status.at_provider`. What follows the types goes into the implementation.
+#[macro_export]
+macro_rules! managed {
+    ($kind:ty, $at_provider:ty $(, { $($more:tt)* })?) => {
+        impl $crate::managed::Managed for $kind {
+            type AtProvider = $at_provider;
+
+            fn managed_spec(&self) -> &$crate::managed::ManagedSpec {
+                &self.spec.managed
+            }
+
+            fn managed_status(&self) -> Option<&$crate::managed::ManagedStatus> {
+                self.status.as_ref().map(|status| &status.managed)
+            }
+
+            fn managed_status_mut(&mut self) -> &mut $crate::managed::ManagedStatus {
+                &mut self.status.get_or_insert_default().managed
+            }
+
+            fn at_provider(&self) -> Option<&$at_provider> {
+                self.status.as_ref()?.at_provider.as_ref()
+            }
+
+            fn set_at_provider(&mut self, at_provider: $at_provider) {
+                self.status.get_or_insert_default().at_provider = Some(at_provider);
+            }
+
+            $($($more)*)?
+        }
+    };
 }

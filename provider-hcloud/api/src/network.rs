@@ -7,7 +7,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::managed::{Managed, ManagedSpec, ManagedStatus};
+use crate::{
+    managed::{ManagedSpec, ManagedStatus},
+    schema,
+};
 
 /// Longest name of a network that is accepted.
 pub const NAME_MAX_LENGTH: u32 = 63;
@@ -101,14 +104,7 @@ pub struct NetworkParameters {
     /// that is taken out here is left there. Keys and values follow the rules of Kubernetes labels;
     /// the prefixes `hetzner.cloud/` and `hcloud.openova.io/` are reserved.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 48, "additionalProperties" = {
-        "type": "string",
-        "maxLength": 63,
-        "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
-    }))]
-    #[x_kube(validation = Rule::new(
-        "self.all(k, !k.startsWith('hetzner.cloud/') && !k.startsWith('hcloud.openova.io/'))"
-    ).message("keys must not start with hetzner.cloud/ or hcloud.openova.io/"))]
+    #[schemars(schema_with = "schema::labels")]
     pub labels: BTreeMap<String, String>,
 
     /// Whether the routes of this network are announced to a vSwitch coupled with it.
@@ -216,26 +212,4 @@ pub struct NetworkRoute {
     pub gateway: String,
 }
 
-impl Managed for Network {
-    type AtProvider = NetworkObservation;
-
-    fn managed_spec(&self) -> &ManagedSpec {
-        &self.spec.managed
-    }
-
-    fn managed_status(&self) -> Option<&ManagedStatus> {
-        self.status.as_ref().map(|status| &status.managed)
-    }
-
-    fn managed_status_mut(&mut self) -> &mut ManagedStatus {
-        &mut self.status.get_or_insert_default().managed
-    }
-
-    fn at_provider(&self) -> Option<&NetworkObservation> {
-        self.status.as_ref()?.at_provider.as_ref()
-    }
-
-    fn set_at_provider(&mut self, at_provider: NetworkObservation) {
-        self.status.get_or_insert_default().at_provider = Some(at_provider);
-    }
-}
+crate::managed!(Network, NetworkObservation);

@@ -161,7 +161,7 @@ struct Inner {
     waiting: Waiting,
     /// Counts the events whose order matters to snapshots.
     events: AtomicU64,
-    snapshots: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    slots: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
     turns: Mutex<HashMap<(&'static str, u64), Turn>>,
 }
 
@@ -196,7 +196,7 @@ impl Client {
             transport: pool.transport.clone(),
             waiting: Waiting::default(),
             events: AtomicU64::new(1),
-            snapshots: Mutex::default(),
+            slots: Mutex::default(),
             turns: Mutex::default(),
         }))
     }
@@ -233,14 +233,17 @@ impl Client {
 
     /// The one snapshot of a type.
     pub(super) fn snapshot<T: Resource>(&self) -> Arc<Snapshot<T>> {
-        let mut snapshots = lock(&self.0.snapshots);
-        let snapshot = snapshots
+        self.slot()
+    }
+
+    /// The one value of a type that lives as long as the client.
+    pub(super) fn slot<T: Default + Any + Send + Sync>(&self) -> Arc<T> {
+        let mut slots = lock(&self.0.slots);
+        let slot = slots
             .entry(TypeId::of::<T>())
-            .or_insert_with(|| Arc::new(Snapshot::<T>::new()));
-        // The entry of a type is only ever its own snapshot, so the second arm is never taken.
-        Arc::clone(snapshot)
-            .downcast()
-            .unwrap_or_else(|_| Arc::new(Snapshot::new()))
+            .or_insert_with(|| Arc::new(T::default()));
+        // The entry of a type is only ever its own value, so the second arm is never taken.
+        Arc::clone(slot).downcast().unwrap_or_default()
     }
 
     /// Waits until no other change of this object is going on here.

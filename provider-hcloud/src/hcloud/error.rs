@@ -299,6 +299,12 @@ pub enum Error {
         /// From when on the budget allows it.
         retry_at: Timestamp,
     },
+    /// The call was not sent, because another change of the same object goes on here for too long.
+    #[error("another change of {object} is going on")]
+    Busy {
+        /// What is being changed.
+        object: String,
+    },
     /// An action that a call started has failed.
     #[error("action {command} failed: {message} ({code})")]
     Action {
@@ -337,10 +343,19 @@ impl Error {
             | Self::ActionLost { .. } => Class::OutcomeUnknown,
             Self::Transport { .. } | Self::UnstableList { .. } => Class::Unavailable,
             Self::Encode { .. } => Class::Invalid,
+            Self::Busy { .. } => Class::Conflict,
             Self::Decode { .. } | Self::NoSuchList { .. } => Class::Other,
             Self::Budget { .. } => Class::RateLimited,
             Self::Action { code, .. } => class_of_code(code).unwrap_or(Class::Other),
             Self::Vanished { .. } => Class::NotFound,
+        }
+    }
+
+    /// The API's code for a call that it refused.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Api { error, .. } => Some(&error.code),
+            _ => None,
         }
     }
 

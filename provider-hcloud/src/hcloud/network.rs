@@ -15,9 +15,8 @@ use super::tolerant;
 
 pub use ::hcloud::models::subnet::Type as SubnetType;
 pub use ::hcloud::models::{
-    ChangeIpRangeOfNetworkRequest, ChangeNetworkProtectionRequest, CreateNetworkRequest,
-    DeleteSubnetFromNetworkRequest, ReplaceNetworkRequest, Route as RouteRequest,
-    Subnet as SubnetRequest,
+    ChangeIpRangeOfNetworkRequest, CreateNetworkRequest, DeleteSubnetFromNetworkRequest,
+    Route as RouteRequest, Subnet as SubnetRequest,
 };
 
 /// A private network.
@@ -111,6 +110,10 @@ impl Resource for Network {
     fn labels(&self) -> &Labels {
         &self.labels
     }
+
+    fn protected(&self) -> bool {
+        self.protection.delete.unwrap_or_default()
+    }
 }
 
 impl Client {
@@ -121,35 +124,10 @@ impl Client {
 }
 
 impl Resources<'_, Network> {
-    /// Makes a network, with the subnets and routes of the request.
-    pub async fn create(&self, request: &CreateNetworkRequest) -> Result<Arc<Network>, Error> {
-        self.post(request).await
-    }
-
-    /// Changes name, labels (the whole map) and whether routes are exposed; what the request leaves out stays.
-    pub async fn update(
-        &self,
-        id: u64,
-        request: &ReplaceNetworkRequest,
-    ) -> Result<Arc<Network>, Error> {
-        self.put(id, request).await
-    }
-
     /// Grows the range of the network; the new one must contain the old one.
     pub async fn change_ip_range(&self, id: u64, ip_range: &str) -> Result<Arc<Network>, Error> {
         let request = ChangeIpRangeOfNetworkRequest::new(ip_range.to_owned());
         self.act(id, "change_ip_range", &request).await
-    }
-
-    /// Protects the network against deletion, or lifts that.
-    pub async fn change_protection(&self, id: u64, delete: bool) -> Result<Arc<Network>, Error> {
-        let delete = Some(delete);
-        self.act(
-            id,
-            "change_protection",
-            &ChangeNetworkProtectionRequest { delete },
-        )
-        .await
     }
 
     /// Adds a subnet; without a range the API takes the first free /24.

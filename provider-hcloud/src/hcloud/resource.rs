@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
@@ -34,6 +35,14 @@ pub trait Resource: DeserializeOwned + Debug + Send + Sync + 'static {
     fn name(&self) -> &str;
     /// The labels; empty where the type has none.
     fn labels(&self) -> &Labels;
+
+    /// What an object of this type can be protected against, as the API calls it.
+    const PROTECTIONS: &'static [&'static str] = &["delete"];
+
+    /// Whether the object is protected against deletion.
+    fn protected(&self) -> bool {
+        false
+    }
 }
 
 /// The objects of one type under one client.
@@ -126,6 +135,12 @@ impl<'a, T: Resource> Resources<'a, T> {
         }
     }
 
+    /// Protects the object against everything that its type knows protection against, or lifts that.
+    pub async fn change_protection(&self, id: u64, protect: bool) -> Result<Arc<T>, Error> {
+        let request: BTreeMap<_, _> = T::PROTECTIONS.iter().map(|what| (what, protect)).collect();
+        self.act(id, "change_protection", &request).await
+    }
+
     /// Has the list read anew before it is used again.
     pub fn invalidate(&self) {
         self.snapshot.invalidate(self.client.seen());
@@ -155,8 +170,17 @@ impl<'a, T: Resource> Resources<'a, T> {
         Ok(())
     }
 
-    /// `POST /<collection>`.
-    pub(super) async fn post<B: Serialize + Sync>(&self, body: &B) -> Result<Arc<T>, Error> {
+    /// `POST /<collection>`: makes an object.
+    pub async fn create<B: Serialize + Sync>(&self, body: &B) -> Result<Arc<T>, Error> {
+        let (object, _) = self.create_and_tell(body).await?;
+        Ok(object)
+    }
+
+    /// As [`Self::create`], with the whole answer, for types whose creation tells more than the object.
+    pub(super) async fn create_and_tell<B: Serialize + Sync>(
+        &self,
+        body: &B,
+    ) -> Result<(Arc<T>, Bytes), Error> {
         let doubt = Doubt::of(self, None);
         let call = Call::change(
             Method::POST,
@@ -168,18 +192,15 @@ impl<'a, T: Resource> Resources<'a, T> {
             Ok(answer) => {
                 let object = self.changed(&answer, name)?;
                 doubt.settle();
-                Ok(object)
+                Ok((object, answer))
             }
             Err(error) => doubt.unless_refused(error),
         }
     }
 
-    /// `PUT /<collection>/<id>`.
-    pub(super) async fn put<B: Serialize + Sync>(
-        &self,
-        id: u64,
-        body: &B,
-    ) -> Result<Arc<T>, Error> {
+    /// `PUT /<collection>/<id>`: changes name, labels (the whole map) and what else the type takes; what the request
+    /// leaves out stays.
+    pub async fn update<B: Serialize + Sync>(&self, id: u64, body: &B) -> Result<Arc<T>, Error> {
         let _turn = self.client.turn(T::COLLECTION, id).await;
         let doubt = Doubt::of(self, Some(id));
         let call = Call::change(
@@ -202,7 +223,7 @@ impl<'a, T: Resource> Resources<'a, T> {
     /// `POST /<collection>/<id>/actions/<command>`, waits for its actions, and reads the object.
     ///
     /// Changes of one object take turns: the API refuses a second one while the first goes on.
-    pub(super) async fn act<B: Serialize + Sync>(
+    pub async fn act<B: Serialize + Sync>(
         &self,
         id: u64,
         command: &str,
@@ -210,11 +231,9 @@ impl<'a, T: Resource> Resources<'a, T> {
     ) -> Result<Arc<T>, Error> {
         let _turn = self.client.turn(T::COLLECTION, id).await;
         let doubt = Doubt::of(self, Some(id));
-        let path = |id: &str| format!("/{}/{id}/actions/{command}", T::COLLECTION);
-        let call = Call::change(Method::POST, path(&id.to_string()), Priority::Update)
-            .endpoint(path("{id}"));
+        let call = command_call::<T>(id, command).json(body)?;
         let name = call.name();
-        let answer = match self.client.send(call.json(body)?).await {
+        let answer = match self.client.send(call).await {
             Ok(answer) => answer,
             Err(error) => return doubt.unless_refused(error),
         };
@@ -224,6 +243,36 @@ impl<'a, T: Resource> Resources<'a, T> {
         let object = self.read(id, Priority::Update).await?;
         doubt.settle();
         object.ok_or(Error::Vanished { call: name })
+    }
+
+    /// As [`Self::act`], without reading the object: it is read when it is next asked for, unless a later change in
+    /// the same sequence returns it. `None` sends no body.
+    pub async fn run<B: Serialize + Sync>(
+        &self,
+        id: u64,
+        command: &str,
+        body: Option<&B>,
+    ) -> Result<(), Error> {
+        let _turn = self.client.turn(T::COLLECTION, id).await;
+        let doubt = Doubt::of(self, Some(id));
+        let mut call = command_call::<T>(id, command);
+        if let Some(body) = body {
+            call = call.json(body)?;
+        }
+        match self.client.send(call).await {
+            // Dropping the doubt lets it stand.
+            Ok(answer) => self.client.finish(actions(&answer), Priority::Update).await,
+            Err(error) => doubt.unless_refused(error),
+        }
+    }
+
+    /// A change of another object has changed this one too: it is read before it is used again.
+    pub fn doubt(&self, id: u64) {
+        self.snapshot.doubt(id, self.client.seen());
+    }
+
+    pub(super) fn client(&self) -> &'a Client {
+        self.client
     }
 
     fn changed(&self, answer: &[u8], name: String) -> Result<Arc<T>, Error> {
@@ -261,6 +310,12 @@ impl<'a, T: Resource> Resources<'a, T> {
             }
         }
     }
+}
+
+/// `POST /<collection>/<id>/actions/<command>`.
+fn command_call<T: Resource>(id: u64, command: &str) -> Call {
+    let path = |id: &str| format!("/{}/{id}/actions/{command}", T::COLLECTION);
+    Call::change(Method::POST, path(&id.to_string()), Priority::Update).endpoint(path("{id}"))
 }
 
 /// A change whose end is not known yet. Unless it is settled, also when the call is given up midway, what is known of

@@ -63,6 +63,12 @@ struct Entry<T> {
     doubt: Option<u64>,
 }
 
+impl<T: Resource> Default for Snapshot<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T: Resource> Snapshot<T> {
     pub(super) fn new() -> Self {
         Self {

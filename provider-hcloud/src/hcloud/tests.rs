@@ -15,11 +15,10 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use super::labels::Labels;
-use super::network::{
-    CreateNetworkRequest, ReplaceNetworkRequest, RouteRequest, SubnetRequest, SubnetType,
-};
+use super::network::{CreateNetworkRequest, RouteRequest, SubnetRequest, SubnetType};
 use super::*;
 use crate::clock::{Clock, SteppedClock};
+use ::hcloud::models::ReplaceNetworkRequest;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const NOW: Duration = Duration::ZERO;

@@ -12,6 +12,8 @@ use kube::{
 use serde::Deserialize;
 use tracing::{debug, info};
 
+use super::cache::{self, Cache};
+
 /// The few fields of a CRD that matter here: schemas are large and are not kept.
 #[derive(Clone, Debug, Deserialize)]
 struct Crd {
@@ -90,8 +92,8 @@ impl Crd {
 /// Waits until the kind is served. Watches one CRD by name, not those of the whole cluster.
 ///
 /// Without the right to read CRDs (a package that does not declare safe-start) the kind is taken to be served: its
-/// CRD was then installed with the package.
-pub async fn wait_until_served<R: Resource<DynamicType = ()>>(client: Client) {
+/// CRD was then installed with the package. While it is not served, its cache is idle.
+pub async fn wait_until_served<R: Resource<DynamicType = ()>>(client: Client, cache: &Cache) {
     let name = format!("{}.{}", R::plural(&()), R::group(&()));
     let version = R::version(&());
     let states = watch_object(Api::<Crd>::all(client), &name).default_backoff();
@@ -102,8 +104,11 @@ pub async fn wait_until_served<R: Resource<DynamicType = ()>>(client: Client) {
                 info!(crd = name, "Kind is served");
                 return;
             }
-            Ok(_) => debug!(crd = name, "Kind is not served yet"),
-            Err(error) if is_forbidden(&error) => {
+            Ok(_) => {
+                cache.idle();
+                debug!(crd = name, "Kind is not served yet");
+            }
+            Err(error) if cache::status(&error).is_some_and(kube::core::Status::is_forbidden) => {
                 info!(
                     crd = name,
                     "CRDs cannot be read: taking the kind to be served"
@@ -112,16 +117,6 @@ pub async fn wait_until_served<R: Resource<DynamicType = ()>>(client: Client) {
             }
             Err(error) => debug!(crd = name, %error, "Cannot watch the CRD"),
         }
-    }
-}
-
-fn is_forbidden(error: &kube::runtime::watcher::Error) -> bool {
-    use kube::runtime::watcher::Error;
-    match error {
-        Error::InitialListFailed(kube::Error::Api(status))
-        | Error::WatchStartFailed(kube::Error::Api(status))
-        | Error::WatchError(status) => status.is_forbidden(),
-        _ => false,
     }
 }
 

@@ -19,6 +19,8 @@ pub const PAUSED: &str = "crossplane.io/paused";
 pub const POLL_INTERVAL: &str = "crossplane.io/poll-interval";
 /// A token; a new value asks for one reconcile.
 pub const RECONCILE_REQUESTED_AT: &str = "crossplane.io/reconcile-requested-at";
+/// Approves the replacement of the external resource by naming the change that needs it, as the condition does.
+pub const REPLACE: &str = "crossplane.io/replace";
 
 /// The value of an annotation that is present and not empty.
 pub fn get<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {

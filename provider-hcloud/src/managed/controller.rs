@@ -29,8 +29,11 @@ use api::Managed;
 use super::{
     FINALIZER,
     activation::wait_until_served,
-    annotations, conditions,
+    annotations,
+    cache::{Cache, Caches},
+    conditions,
     credentials::{Change, Credentials},
+    directory::Directory,
     events::Recorder,
     external::Connector,
     metrics::{KindState, Metrics},
@@ -50,6 +53,8 @@ pub struct Settings {
     pub poll_floor: Duration,
     /// How often everything is listed anew.
     pub sync: Duration,
+    /// Whether policies other than the default may be asked for.
+    pub management_policies: bool,
     /// Most reconciles of one kind at once.
     pub concurrency: u16,
     /// Time for the external calls of one reconcile.
@@ -66,6 +71,7 @@ impl Default for Settings {
             poll: Duration::from_secs(600),
             poll_floor: Duration::from_secs(1),
             sync: Duration::from_secs(3600),
+            management_policies: true,
             concurrency: 100,
             timeout: Duration::from_secs(60),
             creation_grace: Duration::from_secs(30),
@@ -93,6 +99,24 @@ impl Shutdown {
             let _ = receiver.wait_for(|stop| *stop).await;
         }
     }
+
+    /// Completes when the process is to stop while one of the caches is not filled. What waits for them has then done
+    /// nothing that it would have to finish.
+    pub fn before_filled(&self, caches: Vec<Cache>) -> impl Future<Output = ()> + Send + use<> {
+        let stop = self.requested();
+        async move {
+            let filled = async {
+                for cache in &caches {
+                    cache.filled().await;
+                }
+            };
+            tokio::select! {
+                biased;
+                () = filled => std::future::pending().await,
+                () = stop => {}
+            }
+        }
+    }
 }
 
 /// What all controllers share.
@@ -104,6 +128,10 @@ pub struct Runtime {
     pub credentials: Arc<Credentials>,
     /// Who uses which configuration.
     pub usages: Arc<Usages>,
+    /// What the pod's readiness depends on.
+    pub caches: Caches,
+    /// What references lead to.
+    pub directory: Arc<Directory>,
     /// Metrics.
     pub metrics: Metrics,
     /// The time.
@@ -123,12 +151,18 @@ impl fmt::Debug for Runtime {
 }
 
 /// Runs the controller of one kind: waits until the kind is served, then reconciles until shutdown and finishes what
-/// runs.
-pub async fn run<C: Connector>(runtime: Runtime, connector: C) {
-    let stop = runtime.shutdown.requested();
+/// runs. From the call on, the pod's readiness depends on the kind.
+pub fn run<C: Connector>(runtime: Runtime, connector: C) -> impl Future<Output = ()> + Send {
+    let listed = Cache::default();
+    let name = format!("{}.{}", C::Resource::plural(&()), C::Resource::group(&()));
+    runtime.caches.add(&name, &listed);
+    run_when_served(runtime, connector, listed)
+}
+
+async fn run_when_served<C: Connector>(runtime: Runtime, connector: C, listed: Cache) {
     tokio::select! {
-        () = wait_until_served::<C::Resource>(runtime.client.clone()) => {}
-        () = stop => return,
+        () = wait_until_served::<C::Resource>(runtime.client.clone(), &listed) => listed.awaited(),
+        () = runtime.shutdown.requested() => return,
     }
     let kind = C::Resource::kind(&());
     let name = format!("managed/{}.{}", kind, C::Resource::group(&())).to_lowercase();
@@ -144,6 +178,7 @@ pub async fn run<C: Connector>(runtime: Runtime, connector: C) {
         client: runtime.client.clone(),
         credentials: Arc::clone(&runtime.credentials),
         usages: Arc::clone(&runtime.usages),
+        directory: Arc::clone(&runtime.directory),
         recorder,
         metrics: runtime.metrics.kind(&gvk, move || count(&counted)),
         clock: runtime.clock.clone(),
@@ -154,19 +189,46 @@ pub async fn run<C: Connector>(runtime: Runtime, connector: C) {
 
     let objects = Api::<DeserializeGuard<C::Resource>>::all(runtime.client.clone());
     let alive = store.clone();
+    let filling = listed.clone();
+    let directory = Arc::clone(&runtime.directory);
     let changed = watcher(objects, watcher::Config::default())
         .default_backoff()
         .modify(strip)
         .reflect(writer)
         .inspect(move |event| match event {
-            Ok(Event::Delete(object)) => progress.forget(&object.uid().unwrap_or_default()),
-            Ok(Event::InitDone) => forget_the_gone(&progress, &alive),
-            Ok(_) => {}
-            Err(error) => debug!(%error, "Watch interrupted"),
+            Ok(Event::Apply(object) | Event::InitApply(object)) => {
+                directory.enter(&C::Resource::kind(&()), object.meta());
+            }
+            Ok(Event::Delete(object)) => {
+                directory.remove(&C::Resource::kind(&()), object.meta());
+                progress.forget(&object.uid().unwrap_or_default());
+            }
+            Ok(Event::InitDone) => {
+                let objects = alive.state();
+                let metas = objects.iter().map(|object| object.meta());
+                directory.complete(&C::Resource::kind(&()), metas);
+                forget_the_gone(&progress, &alive);
+                filling.fill();
+            }
+            Ok(Event::Init) => {}
+            Err(error) => {
+                debug!(%error, "Watch interrupted");
+                filling.fail(error);
+            }
         })
         .applied_objects()
         .predicate_filter(desired_state, PredicateConfig::default());
-    let affected = affected_objects(&runtime.credentials, store.clone());
+    let affected = stream::select(
+        affected_objects(&runtime.credentials, store.clone()),
+        referring_objects(&runtime.directory, store.clone()),
+    );
+    // Nobody connects to anything before these are filled.
+    let needed: Vec<_> = [runtime.usages.cache()]
+        .into_iter()
+        .chain(runtime.credentials.caches())
+        .cloned()
+        .collect();
+    let shutdown = runtime.shutdown.clone();
     info!(controller = name, "Starting");
     Controller::for_stream(changed, store)
         .with_config(controller::Config::default().concurrency(runtime.settings.concurrency))
@@ -174,10 +236,21 @@ pub async fn run<C: Connector>(runtime: Runtime, connector: C) {
         .reconcile_all_on(ticks(runtime.clock.clone(), runtime.settings.sync))
         .graceful_shutdown_on(runtime.shutdown.requested())
         .run(
-            async |object, reconciler: Arc<Reconciler<C>>| Ok(reconciler.reconcile(object).await),
+            move |object, reconciler: Arc<Reconciler<C>>| {
+                let unprepared = shutdown.before_filled(needed.clone());
+                async move {
+                    tokio::select! {
+                        biased;
+                        action = reconciler.reconcile(object) => Ok(action),
+                        () = unprepared => Ok(Action::await_change()),
+                    }
+                }
+            },
             |_, never: &Infallible, _| -> Action { match *never {} },
             reconciler,
         )
+        // Without its first list a controller waits for ever, also when it is told to stop.
+        .take_until(runtime.shutdown.before_filled(vec![listed]))
         .for_each(async |result| {
             if let Err(error) = result {
                 debug!(%error, "An object went before its turn, or its watch was interrupted");
@@ -263,6 +336,26 @@ fn affected_objects<R: Managed>(
             .map(|object| ObjectRef::from_obj(&**object))
             .collect();
         stream::iter(affected)
+    })
+}
+
+/// The objects whose references may now stand for something else.
+fn referring_objects<R: Managed>(
+    directory: &Directory,
+    store: Store<DeserializeGuard<R>>,
+) -> impl Stream<Item = ObjectRef<DeserializeGuard<R>>> + Send + 'static {
+    lagging(directory.changes()).flat_map(move |change| {
+        let referring: Vec<_> = store
+            .state()
+            .iter()
+            .filter(|object| match (&object.0, &change) {
+                (Ok(object), Some(change)) => change.concerns(object),
+                (Ok(_), None) => true,
+                (Err(_), _) => false,
+            })
+            .map(|object| ObjectRef::from_obj(&**object))
+            .collect();
+        stream::iter(referring)
     })
 }
 

@@ -12,7 +12,7 @@ use std::{
 use api::{
     ClusterProviderConfig, Managed, ProviderConfig, ProviderConfigKind, ProviderConfigReference,
 };
-use futures::{StreamExt, TryStreamExt, pin_mut};
+use futures::{StreamExt, pin_mut};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Client, ResourceExt,
@@ -26,7 +26,10 @@ use kube::{
 use tokio::sync::{broadcast, watch};
 use tracing::debug;
 
-use super::provider_config::Configuration;
+use super::{
+    cache::{Cache, NotListed},
+    provider_config::Configuration,
+};
 
 /// Bytes that are never printed.
 #[derive(Clone, Eq, PartialEq)]
@@ -93,9 +96,46 @@ pub enum Error {
         /// The key.
         key: String,
     },
-    /// The Secret cannot be watched.
-    #[error("cannot watch Secret {0}")]
-    Watch(SecretKey),
+    /// It is not known whether the configuration exists.
+    #[error("cannot get {config}: objects of its kind cannot be listed")]
+    NotListed {
+        /// The configuration.
+        config: ProviderConfigReference,
+        /// Why.
+        source: NotListed,
+    },
+    /// The Secret of a configuration cannot be read.
+    #[error("cannot use {config}")]
+    Unusable {
+        /// The configuration.
+        config: ProviderConfigReference,
+        /// Why.
+        source: UnreadableSecret,
+    },
+    /// A Secret cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableSecret),
+}
+
+/// A Secret cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read Secret {secret}: {reason}; {}", self.remedy())]
+pub struct UnreadableSecret {
+    secret: SecretKey,
+    reason: NotListed,
+}
+
+impl UnreadableSecret {
+    fn remedy(&self) -> String {
+        let namespace = &self.secret.namespace;
+        if self.reason.forbidden {
+            format!(
+                "allow the provider's service account to get, list and watch Secrets in namespace {namespace}"
+            )
+        } else {
+            "this is tried again until the API server answers".to_owned()
+        }
+    }
 }
 
 /// Namespace and name of a Secret.
@@ -129,12 +169,21 @@ pub enum Change {
 
 type SecretState = Option<Arc<Secret>>;
 
+/// A Secret that is watched.
+#[derive(Clone)]
+struct Watched {
+    cache: Cache,
+    state: watch::Receiver<SecretState>,
+}
+
 /// All configurations, and the Secrets that they name.
 pub struct Credentials {
     client: Client,
     cluster: Store<DeserializeGuard<ClusterProviderConfig>>,
     namespaced: Store<DeserializeGuard<ProviderConfig>>,
-    secrets: Mutex<HashMap<SecretKey, watch::Receiver<Option<SecretState>>>>,
+    cluster_cache: Cache,
+    namespaced_cache: Cache,
+    secrets: Mutex<HashMap<SecretKey, Watched>>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -155,9 +204,30 @@ impl Credentials {
             client,
             cluster,
             namespaced,
+            cluster_cache: Cache::default(),
+            namespaced_cache: Cache::default(),
             secrets: Mutex::default(),
             changes: broadcast::Sender::new(256),
         }
+    }
+
+    /// Whether the configurations of a kind are known. Who fills the stores says so here.
+    pub fn cache(&self, kind: ProviderConfigKind) -> &Cache {
+        match kind {
+            ProviderConfigKind::ClusterProviderConfig => &self.cluster_cache,
+            ProviderConfigKind::ProviderConfig => &self.namespaced_cache,
+        }
+    }
+
+    /// Whether all configurations are known.
+    pub fn caches(&self) -> [&Cache; 2] {
+        [&self.cluster_cache, &self.namespaced_cache]
+    }
+
+    /// Whether a Secret was asked for of which nothing is known yet, not even why.
+    pub fn awaits_secret(&self) -> bool {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.values().any(|watched| watched.cache.is_untried())
     }
 
     /// Every change from now on.
@@ -180,9 +250,15 @@ impl Credentials {
                 namespace: of,
                 reference: changed,
             } => reference == changed && (of.is_none() || of.as_deref() == namespace),
-            Change::Secret(secret) => self
-                .source(namespace.unwrap_or_default(), reference)
-                .is_ok_and(|source| source.secret == *secret),
+            Change::Secret(secret) => {
+                let named = namespace == Some(secret.namespace.as_str())
+                    && resource
+                        .secret_keys()
+                        .iter()
+                        .any(|(_, selector)| selector.name == secret.name);
+                let source = self.source(namespace.unwrap_or_default(), reference);
+                named || source.is_ok_and(|source| source.secret == *secret)
+            }
         }
     }
 
@@ -195,9 +271,20 @@ impl Credentials {
         namespace: &str,
         reference: &ProviderConfigReference,
     ) -> Result<Config, Error> {
-        self.cluster_ready().await;
-        let source = self.source(namespace, reference)?;
-        let secret = self.secret(&source.secret).await?;
+        let source = match self.source(namespace, reference) {
+            Err(Error::NoConfig(config)) => {
+                // Missing, or not listed yet.
+                let listed = self.cache(reference.kind).listed().await;
+                listed.map_err(|source| Error::NotListed { config, source })?;
+                self.source(namespace, reference)?
+            }
+            found => found?,
+        };
+        let secret = self.secret(&source.secret).await;
+        let secret = secret.map_err(|source| Error::Unusable {
+            config: reference.clone(),
+            source,
+        })?;
         let Some(secret) = secret else {
             return Err(Error::NoSecret {
                 config: reference.clone(),
@@ -223,12 +310,6 @@ impl Credentials {
         })
     }
 
-    async fn cluster_ready(&self) {
-        // A writer that is gone means that the process is stopping; what the stores then hold is still true.
-        let _ = self.cluster.wait_until_ready().await;
-        let _ = self.namespaced.wait_until_ready().await;
-    }
-
     fn source(
         &self,
         namespace: &str,
@@ -249,43 +330,68 @@ impl Credentials {
         }
     }
 
-    async fn secret(&self, key: &SecretKey) -> Result<SecretState, Error> {
-        let mut state = {
+    /// The value of one key of a Secret; `None` when there is no such Secret, key or value.
+    ///
+    /// # Errors
+    /// When the Secret cannot be watched.
+    pub async fn value(&self, secret: &SecretKey, key: &str) -> Result<Option<SecretValue>, Error> {
+        let secret = self.secret(secret).await?;
+        let value = secret
+            .as_ref()
+            .and_then(|secret| secret.data.as_ref()?.get(key))
+            .filter(|value| !value.0.is_empty());
+        Ok(value.map(|value| SecretValue::new(value.0.clone())))
+    }
+
+    async fn secret(&self, key: &SecretKey) -> Result<SecretState, UnreadableSecret> {
+        let watched = {
             let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
             let known = secrets.entry(key.clone());
             known.or_insert_with(|| self.watch_secret(key)).clone()
         };
-        let state = state
-            .wait_for(Option::is_some)
-            .await
-            .map_err(|_| Error::Watch(key.clone()))?;
-        Ok(state.clone().flatten())
+        let listed = watched.cache.listed().await;
+        listed.map_err(|reason| UnreadableSecret {
+            secret: key.clone(),
+            reason,
+        })?;
+        let state = watched.state.borrow();
+        Ok(state.clone())
     }
 
     /// One watch for each Secret that was ever named; there are as many as configurations.
-    fn watch_secret(&self, key: &SecretKey) -> watch::Receiver<Option<SecretState>> {
-        let (sender, receiver) = watch::channel(None);
+    fn watch_secret(&self, key: &SecretKey) -> Watched {
+        let (sender, state) = watch::channel(None);
+        let cache = Cache::default();
+        let watched = Watched {
+            cache: cache.clone(),
+            state,
+        };
         let secrets = Api::<Secret>::namespaced(self.client.clone(), &key.namespace);
         let changes = self.changes.clone();
         let key = key.clone();
         tokio::spawn(async move {
-            let states = watch_object(secrets, &key.name)
-                .default_backoff()
-                .inspect_err(|error| debug!(%error, secret = %key, "Cannot watch a Secret"))
-                .filter_map(async |state| state.ok());
+            let states = watch_object(secrets, &key.name).default_backoff();
             pin_mut!(states);
             while let Some(state) = states.next().await {
-                let before = sender.send_replace(Some(state.map(Arc::new)));
-                let after = sender.borrow().as_ref().map(data).map(Option::<&_>::cloned);
-                let before = before.as_ref().map(data).map(Option::<&_>::cloned);
-                // The first state is no change: whoever asked for it is waiting.
-                if before.is_some() && before != after {
+                let state = match state {
+                    Ok(state) => state.map(Arc::new),
+                    Err(error) => {
+                        debug!(%error, secret = %key, "Cannot watch a Secret");
+                        cache.fail(&error);
+                        continue;
+                    }
+                };
+                let before = sender.send_replace(state.clone());
+                // Who asks for the first state waits for it, unless it was told that there is none.
+                let first = cache.is_untried();
+                let told = cache.fill();
+                if told || (!first && data(&before) != data(&state)) {
                     debug!(secret = %key, "Credentials have changed");
                     let _ = changes.send(Change::Secret(key.clone()));
                 }
             }
         });
-        receiver
+        watched
     }
 }
 
@@ -332,3 +438,6 @@ pub fn change_of<C: Configuration>(config: &DeserializeGuard<C>) -> Change {
         },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What a kind implements: access to its external resources.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     fmt::{self, Display},
     future::Future,
@@ -8,8 +9,12 @@ use std::{
 };
 
 use api::Managed;
+use serde_json::Value;
 
-use super::credentials::Config;
+use super::{
+    credentials::{Config, SecretValue},
+    desired::Desired,
+};
 
 /// Makes the [`External`] for a managed resource.
 pub trait Connector: Send + Sync + 'static {
@@ -20,6 +25,9 @@ pub trait Connector: Send + Sync + 'static {
 
     /// How the result of a create is found out when its answer was lost.
     const IDENTITY: Identity;
+
+    /// Whether external resources of this kind can only be observed, whatever the management policies say.
+    const READ_ONLY: bool = false;
 
     /// Prepares access with the credentials of `config`. Called in every reconcile: clients are to be shared.
     ///
@@ -42,26 +50,26 @@ pub trait External: Send + Sync {
     /// When it cannot be told whether the external resource exists, or what its state is.
     fn observe(
         &self,
-        resource: &Self::Resource,
+        desired: &Desired<Self::Resource>,
         look: Look,
     ) -> impl Future<Output = Result<ObservationOf<Self>, ExternalError>> + Send;
 
-    /// Creates the external resource and returns its external name.
+    /// Creates the external resource.
     ///
     /// # Errors
     /// When it was not created, or when that is unknown ([`ExternalError::outcome_unknown`]).
     fn create(
         &self,
-        resource: &Self::Resource,
-    ) -> impl Future<Output = Result<String, ExternalError>> + Send;
+        desired: &Desired<Self::Resource>,
+    ) -> impl Future<Output = Result<Created, ExternalError>> + Send;
 
-    /// Removes the differences that were observed.
+    /// Removes the differences that were observed and can be removed in place.
     ///
     /// # Errors
-    /// When a difference remains.
+    /// When such a difference remains.
     fn update(
         &self,
-        resource: &Self::Resource,
+        desired: &Desired<Self::Resource>,
         present: &PresentOf<Self>,
     ) -> impl Future<Output = Result<(), ExternalError>> + Send;
 
@@ -71,7 +79,7 @@ pub trait External: Send + Sync {
     /// When the deletion is refused for now or by the spec.
     fn delete(
         &self,
-        resource: &Self::Resource,
+        desired: &Desired<Self::Resource>,
         present: &PresentOf<Self>,
     ) -> impl Future<Output = Result<(), ExternalError>> + Send;
 }
@@ -124,7 +132,47 @@ pub struct Present<A> {
     pub drift: Drift,
     /// Whether it can be used.
     pub readiness: Readiness,
+    /// Empty fields of `spec.forProvider` that can be filled in, as a merge patch of it.
+    pub late_init: Option<Value>,
+    /// What can be published in the connection Secret.
+    pub connection: Connection,
 }
+
+impl<A> Present<A> {
+    /// An external resource that can be used and is as the spec says.
+    pub fn new(external_name: impl Into<String>, at_provider: A) -> Self {
+        Self {
+            external_name: external_name.into(),
+            at_provider,
+            drift: Drift::default(),
+            readiness: Readiness::Available,
+            late_init: None,
+            connection: Connection::new(),
+        }
+    }
+}
+
+/// An external resource that was just created.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Created {
+    /// Its external name.
+    pub external_name: String,
+    /// What is told only now and can be published in the connection Secret.
+    pub connection: Connection,
+}
+
+impl Created {
+    /// Called `external_name`, with nothing to publish.
+    pub fn named(external_name: impl Display) -> Self {
+        Self {
+            external_name: external_name.to_string(),
+            connection: Connection::new(),
+        }
+    }
+}
+
+/// Connection details, by key of the Secret.
+pub type Connection = BTreeMap<&'static str, SecretValue>;
 
 /// Whether an external resource can be used.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -143,6 +191,11 @@ pub enum Readiness {
         /// When to look again.
         recheck: Duration,
     },
+    /// It was never usable and will not be: its creation failed halfway. It is deleted and created again.
+    Broken {
+        /// Why, in words.
+        message: String,
+    },
 }
 
 /// One named difference between the spec and the external resource.
@@ -154,6 +207,18 @@ pub struct Difference {
     pub desired: String,
     /// What was observed.
     pub observed: String,
+    /// What it takes to remove it.
+    pub remedy: Remedy,
+}
+
+/// What it takes to remove a difference.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Remedy {
+    /// The external resource can be changed.
+    #[default]
+    InPlace,
+    /// The external resource has to be deleted and created again, which somebody has to approve.
+    Replacement,
 }
 
 impl Display for Difference {
@@ -162,6 +227,7 @@ impl Display for Difference {
             field,
             desired,
             observed,
+            remedy: _,
         } = self;
         write!(f, "{field}: desired {desired}, observed {observed}")
     }
@@ -172,12 +238,33 @@ impl Display for Difference {
 pub struct Drift(Vec<Difference>);
 
 impl Drift {
-    /// Adds a difference when the values differ. `None` as `desired` means that the field is not managed.
+    /// Adds a difference that can be removed in place when the values differ. `None` as `desired` means that the field
+    /// is not managed.
     pub fn check<T: PartialEq + Display + ?Sized>(
         &mut self,
         field: &str,
         desired: Option<&T>,
         observed: &T,
+    ) {
+        self.compare(field, desired, observed, Remedy::InPlace);
+    }
+
+    /// As [`Drift::check`], for a field that cannot be changed in place.
+    pub fn check_fixed<T: PartialEq + Display + ?Sized>(
+        &mut self,
+        field: &str,
+        desired: Option<&T>,
+        observed: &T,
+    ) {
+        self.compare(field, desired, observed, Remedy::Replacement);
+    }
+
+    fn compare<T: PartialEq + Display + ?Sized>(
+        &mut self,
+        field: &str,
+        desired: Option<&T>,
+        observed: &T,
+        remedy: Remedy,
     ) {
         if let Some(desired) = desired
             && desired != observed
@@ -186,6 +273,7 @@ impl Drift {
                 field: field.to_owned(),
                 desired: desired.to_string(),
                 observed: observed.to_string(),
+                remedy,
             });
         }
     }
@@ -198,6 +286,20 @@ impl Drift {
     /// Whether the external resource is as the spec says.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether something can be changed in place.
+    pub fn in_place(&self) -> bool {
+        self.0.iter().any(|d| d.remedy == Remedy::InPlace)
+    }
+
+    /// Names the change that only a replacement can bring about: `field=desired`, several separated by `;`.
+    pub fn replacement(&self) -> Option<String> {
+        let replaced = self.0.iter().filter(|d| d.remedy == Remedy::Replacement);
+        let changes: Vec<_> = replaced
+            .map(|Difference { field, desired, .. }| format!("{field}={desired}"))
+            .collect();
+        (!changes.is_empty()).then(|| changes.join(";"))
     }
 
     /// Whether the field, or a part of it, differs.
@@ -316,6 +418,19 @@ mod tests {
         assert!(drift.is_empty());
         drift.check("name", Some("a"), "b");
         assert_eq!(drift.to_string(), "name: desired a, observed b");
+    }
+
+    #[test]
+    fn a_replacement_is_named_by_the_fields_that_need_it() {
+        let mut drift = Drift::default();
+        drift.check("name", Some("a"), "b");
+        assert!(drift.in_place() && drift.replacement().is_none());
+        drift.check_fixed("image", Some("debian-13"), "debian-12");
+        drift.check_fixed("location", Some("fsn1"), "nbg1");
+        assert_eq!(
+            drift.replacement().as_deref(),
+            Some("image=debian-13;location=fsn1")
+        );
     }
 
     #[test]

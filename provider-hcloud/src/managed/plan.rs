@@ -8,6 +8,11 @@
 //! - The grace period after a successful create does not delay the end of a deletion that this process requested.
 //! - Finalizer and external name are recorded in one write, so an external resource that exists is first recorded
 //!   and then changed.
+//! - References are resolved in memory and not written into the spec (see [`super::directory`]): no write, nothing
+//!   that the composite's owner would take back, and an external resource that was replaced is followed.
+//! - A difference that cannot be removed in place is not an error of an update that was tried: it is said before
+//!   anything is tried, and the replacement is done when an annotation names it. An external resource whose creation
+//!   failed halfway is replaced without being asked.
 
 use std::time::Duration;
 
@@ -42,6 +47,10 @@ pub struct Situation<'a> {
     pub fresh_look_wanted: bool,
     /// This process has requested the deletion of the external resource.
     pub delete_requested: bool,
+    /// The replacement that somebody has approved.
+    pub approved_replacement: Option<&'a str>,
+    /// Whether the references of the spec are resolved.
+    pub resolved: bool,
     /// What was seen outside.
     pub outside: Outside<'a>,
     /// The time.
@@ -65,8 +74,14 @@ pub enum Outside<'a> {
     Present {
         /// Its name.
         external_name: &'a str,
-        /// It differs from the spec.
+        /// It differs from the spec in a way that can be changed.
         drifted: bool,
+        /// The change that only a replacement can bring about.
+        replacement: Option<&'a str>,
+        /// It was never usable and will not be.
+        broken: bool,
+        /// It tells what empty fields of the spec stand for.
+        late_init: bool,
     },
 }
 
@@ -79,6 +94,8 @@ pub enum Step {
     RefusePolicies(UnsupportedPolicies),
     /// Say that a person has to find out how a create ended, and wait for a change.
     RefuseUnknownCreate,
+    /// Find out what the references of the spec stand for, then decide again.
+    Resolve,
     /// Look outside, then decide again.
     Observe {
         /// Ask the external system itself.
@@ -94,8 +111,14 @@ pub enum Step {
     Create,
     /// Record finalizer and external name of an external resource that exists.
     Record,
+    /// Fill empty fields of the spec.
+    LateInitialize,
     /// Remove the differences.
     Update,
+    /// Say that the external resource would have to be replaced, and wait for the approval.
+    AwaitApproval,
+    /// Delete the external resource, so that it is created again.
+    Replace,
     /// Delete the external resource.
     Delete,
     /// Let the managed resource go.
@@ -121,6 +144,7 @@ pub fn next(situation: &Situation<'_>) -> Step {
     }
 
     match situation.outside {
+        Outside::Unseen if !situation.resolved && !situation.deleting => Step::Resolve,
         Outside::Unseen => Step::Observe {
             direct: situation.fresh_look_wanted || incomplete.is_some(),
         },
@@ -130,18 +154,30 @@ pub fn next(situation: &Situation<'_>) -> Step {
         Outside::Present {
             external_name,
             drifted,
+            replacement,
+            broken,
+            late_init,
         } => {
             let recorded = situation.finalizer && situation.external_name == Some(external_name);
+            let replaceable = policies.create() && policies.delete();
             if situation.deleting && situation.other_finalizers {
                 Step::AwaitFinalizers
             } else if situation.deleting {
                 Step::Delete
             } else if !recorded || incomplete.is_some() {
                 Step::Record
+            } else if broken && replaceable {
+                Step::Replace
+            } else if late_init && policies.late_initialize() {
+                Step::LateInitialize
             } else if drifted && policies.update() {
                 Step::Update
-            } else {
+            } else if replacement.is_none() || !policies.update() {
                 Step::Steady
+            } else if situation.approved_replacement == replacement && replaceable {
+                Step::Replace
+            } else {
+                Step::AwaitApproval
             }
         }
     }

@@ -23,12 +23,25 @@ const SUPPORTED: [&[ManagementPolicy]; 14] = [
     &[Observe, Update, LateInitialize],
 ];
 
-/// A set of policies that Crossplane does not support.
+/// A set of policies that cannot be had.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "`spec.managementPolicies` is set to a value([{0}]) which is not supported. Check docs for supported policies"
-)]
-pub struct UnsupportedPolicies(String);
+pub enum UnsupportedPolicies {
+    /// Crossplane does not support it.
+    #[error(
+        "`spec.managementPolicies` is set to a value([{0}]) which is not supported. Check docs for supported policies"
+    )]
+    Unknown(String),
+    /// This provider runs with `--enable-management-policies=false`.
+    #[error(
+        "`spec.managementPolicies` is set to a non-default value but the feature is not enabled: [{0}]"
+    )]
+    Disabled(String),
+}
+
+fn names(set: &BTreeSet<ManagementPolicy>) -> String {
+    let names: Vec<_> = set.iter().map(ToString::to_string).collect();
+    names.join(" ")
+}
 
 /// What may be done. Made only from a supported set.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,9 +61,34 @@ impl Policies {
         if supported {
             Ok(Self(set))
         } else {
-            let names: Vec<_> = set.iter().map(ToString::to_string).collect();
-            Err(UnsupportedPolicies(names.join(" ")))
+            Err(UnsupportedPolicies::Unknown(names(&set)))
         }
+    }
+
+    /// Checks the policies of a spec where the feature is switched off: everything is allowed, and no other set may be
+    /// asked for.
+    ///
+    /// # Errors
+    /// When the set is not the default.
+    pub fn without_the_feature(policies: &[ManagementPolicy]) -> Result<Self, UnsupportedPolicies> {
+        let set: BTreeSet<_> = policies.iter().copied().collect();
+        let all = BTreeSet::from([All]);
+        if set.is_empty() || set == all {
+            Ok(Self(all))
+        } else {
+            Err(UnsupportedPolicies::Disabled(names(&set)))
+        }
+    }
+
+    /// These policies for a kind that can only be observed.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.0 = if self.paused() {
+            BTreeSet::new()
+        } else {
+            [Observe].into()
+        };
+        self
     }
 
     fn allow(&self, policy: ManagementPolicy) -> bool {
@@ -70,6 +108,11 @@ impl Policies {
     /// The external resource may be changed.
     pub fn update(&self) -> bool {
         self.allow(Update)
+    }
+
+    /// Empty fields of the spec may be filled in.
+    pub fn late_initialize(&self) -> bool {
+        self.allow(LateInitialize)
     }
 
     /// The external resource may be deleted.
@@ -113,6 +156,19 @@ mod tests {
         assert_eq!(
             Policies::new(&[Create, Observe, Create]),
             Policies::new(&[Observe, Create])
+        );
+    }
+
+    #[test]
+    fn without_the_feature_only_the_default_is_accepted() {
+        let all = Policies::new(&[All]);
+        assert_eq!(Policies::without_the_feature(&[All]), all);
+        // Where the feature does not exist, an empty set does not pause.
+        assert_eq!(Policies::without_the_feature(&[]), all);
+        let error = Policies::without_the_feature(&[Observe]).unwrap_err();
+        assert!(
+            error.to_string().ends_with("is not enabled: [Observe]"),
+            "{error}"
         );
     }
 }

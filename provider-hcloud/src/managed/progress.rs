@@ -15,6 +15,8 @@ pub(super) struct Progress<R> {
     pub(super) failures: u32,
     /// The next look has to be a direct one: the external resource was changed, or is wanted to be looked at.
     pub(super) look_directly: bool,
+    /// The next look may be a shared one, when it is not older than this moment on the monotonic clock.
+    pub(super) look_since: Option<Duration>,
     /// This process has requested the deletion of the external resource.
     pub(super) delete_requested: bool,
     /// The external resource was updated and not yet seen to be up to date.
@@ -23,6 +25,8 @@ pub(super) struct Progress<R> {
     pub(super) awaiting_first_ready: bool,
     /// When the external resource was last seen to be up to date, on the monotonic clock.
     pub(super) up_to_date_at: Option<Duration>,
+    /// What was last published in the connection Secret, as a hash.
+    pub(super) published: Option<u64>,
     /// The object as this process last wrote it, until the watch has caught up.
     pub(super) written: Option<Arc<R>>,
 }
@@ -32,10 +36,12 @@ impl<R> Default for Progress<R> {
         Self {
             failures: 0,
             look_directly: false,
+            look_since: None,
             delete_requested: false,
             updated: false,
             awaiting_first_ready: false,
             up_to_date_at: None,
+            published: None,
             written: None,
         }
     }

@@ -19,7 +19,7 @@ use kube::{
         Controller, PredicateConfig, WatchStreamExt,
         controller::{self, Action},
         reflector::{self, ObjectRef, Store, store::Writer},
-        watcher::{self, watcher},
+        watcher::{self, Event, watcher},
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -160,6 +160,8 @@ pub async fn run<C: Configuration>(
     shutdown: Shutdown,
 ) {
     let announcer = Arc::clone(&accountant.credentials);
+    let listed = accountant.credentials.cache(C::KIND).clone();
+    let filling = listed.clone();
     let configs = watcher(
         C::all(accountant.client.clone()),
         watcher::Config::default(),
@@ -167,6 +169,13 @@ pub async fn run<C: Configuration>(
     .default_backoff()
     .modify(strip)
     .reflect(writer)
+    .inspect(move |event| match event {
+        Ok(Event::InitDone) => {
+            filling.fill();
+        }
+        Ok(_) => {}
+        Err(error) => filling.fail(error),
+    })
     .touched_objects()
     .predicate_filter(
         |config: &DeserializeGuard<C>| {
@@ -180,6 +189,8 @@ pub async fn run<C: Configuration>(
             announcer.announce(change_of(config));
         }
     });
+    let needed = vec![accountant.usages.cache().clone()];
+    let stop = shutdown.clone();
     let known = store.clone();
     let counted = lagging(accountant.usages.changes()).flat_map(move |changed| {
         let counted = match changed {
@@ -200,7 +211,22 @@ pub async fn run<C: Configuration>(
         )
         .reconcile_on(counted)
         .graceful_shutdown_on(shutdown.requested())
-        .run(reconcile::<C>, |_, error, _| retry(error), accountant)
+        .run(
+            move |config, accountant| {
+                let unprepared = stop.before_filled(needed.clone());
+                async move {
+                    tokio::select! {
+                        biased;
+                        result = reconcile::<C>(config, accountant) => result,
+                        () = unprepared => Ok(Action::await_change()),
+                    }
+                }
+            },
+            |_, error, _| retry(error),
+            accountant,
+        )
+        // Without its first list a controller waits for ever, also when it is told to stop.
+        .take_until(shutdown.before_filled(vec![listed]))
         .for_each(async |result| {
             if let Err(error) = result {
                 debug!(%error, kind = %C::KIND, "A configuration was not reconciled");

@@ -1,10 +1,11 @@
 //! One reconcile: gather what the plan needs, execute one step, write the status once.
 
+mod connection;
 mod execute;
 mod record;
 mod undecodable;
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use api::{ConditionStatus, Managed};
 use jiff::Timestamp;
@@ -18,9 +19,11 @@ use super::{
     annotations::{self, CreationMarks},
     conditions,
     controller::Settings,
-    credentials::Credentials,
+    credentials::{Credentials, SecretKey},
+    desired::{Desired, SecretError},
+    directory::Directory,
     events::{Recorder, Severity},
-    external::{Connector, External, ExternalError, Look, Observation, Retry, chain},
+    external::{Connector, External, ExternalError, Look, Observation, Readiness, Retry, chain},
     metrics::KindMetrics,
     plan::{self, Outside, Situation, Step},
     policies::Policies,
@@ -40,6 +43,8 @@ pub struct Reconciler<C: Connector> {
     pub credentials: Arc<Credentials>,
     /// Who uses which configuration.
     pub usages: Arc<Usages>,
+    /// What references lead to.
+    pub directory: Arc<Directory>,
     /// Events.
     pub recorder: Recorder,
     /// Metrics of this kind.
@@ -108,9 +113,15 @@ struct Pass<'a, C: Connector> {
     uid: String,
     /// As it was read, to tell whether the status changes.
     before: Arc<C::Resource>,
-    /// As it is to be.
+    /// As it is to be, with its references resolved.
     object: C::Resource,
     deadline: tokio::time::Instant,
+}
+
+/// What is needed to act: access to the external system, and what is to be brought about there.
+struct Gathered<C: Connector> {
+    external: C::External,
+    desired: Desired<C::Resource>,
 }
 
 impl<C: Connector> Reconciler<C> {
@@ -195,19 +206,35 @@ impl<C: Connector> Pass<'_, C> {
         let mut situation_look = self.fresh_look_wanted(requested);
         let mut seen: Option<Observation<_>> = None;
         let mut shared = false;
-        let mut external = None;
+        let mut resolved = false;
+        let mut gathered: Option<Gathered<C>> = None;
         loop {
-            let step = self.plan(seen.as_ref(), shared, situation_look, now);
-            debug!(?step, "Planned");
-            let Step::Observe { direct } = step else {
-                return self.execute(step, external.as_ref(), seen, now).await;
+            let direct = match self.plan(seen.as_ref(), shared, resolved, situation_look, now) {
+                Step::Resolve => {
+                    if let Err(unresolved) = self.reconciler.directory.resolve(&mut self.object) {
+                        let message = unresolved.to_string();
+                        return self
+                            .failed(
+                                "CannotResolveResourceReferences",
+                                "cannot resolve references",
+                                &message,
+                                None,
+                                Retry::BackOff,
+                            )
+                            .await;
+                    }
+                    resolved = true;
+                    continue;
+                }
+                Step::Observe { direct } => direct,
+                step => return self.execute(step, gathered.as_ref(), seen, now).await,
             };
             situation_look = direct;
             shared = !direct;
-            let connected = match external.take() {
-                Some(connected) => connected,
-                None => match self.connect().await {
-                    Ok(connected) => connected,
+            let known = match gathered.take() {
+                Some(known) => known,
+                None => match self.gather().await {
+                    Ok(known) => known,
                     Err(message) => {
                         return self
                             .failed(
@@ -221,7 +248,7 @@ impl<C: Connector> Pass<'_, C> {
                     }
                 },
             };
-            match self.observe(&connected, direct).await {
+            match self.observe(&known, direct).await {
                 Ok(observation) => seen = Some(observation),
                 Err(error) => {
                     return self
@@ -235,7 +262,7 @@ impl<C: Connector> Pass<'_, C> {
                         .await;
                 }
             }
-            external = Some(connected);
+            gathered = Some(known);
         }
     }
 
@@ -297,14 +324,29 @@ impl<C: Connector> Pass<'_, C> {
         &self,
         seen: Option<&Observation<<C::Resource as Managed>::AtProvider>>,
         shared: bool,
+        resolved: bool,
         fresh_look_wanted: bool,
         now: Timestamp,
     ) -> Step {
         let meta = self.object.meta();
         let finalizers = self.object.finalizers();
+        let policies = &self.object.managed_spec().management_policies;
+        let policies = if self.reconciler.settings.management_policies {
+            Policies::new(policies)
+        } else {
+            Policies::without_the_feature(policies)
+        };
+        let replacement = match seen {
+            Some(Observation::Present(present)) => present.drift.replacement(),
+            Some(Observation::Absent) | None => None,
+        };
         plan::next(&Situation {
             paused: annotations::is_paused(meta),
-            policies: Policies::new(&self.object.managed_spec().management_policies),
+            policies: if C::READ_ONLY {
+                policies.map(Policies::read_only)
+            } else {
+                policies
+            },
             deleting: meta.deletion_timestamp.is_some(),
             finalizer: finalizers.iter().any(|f| f == FINALIZER),
             other_finalizers: finalizers.iter().any(|f| f != FINALIZER),
@@ -316,13 +358,18 @@ impl<C: Connector> Pass<'_, C> {
                 .reconciler
                 .progress
                 .with(&self.uid, |progress| progress.delete_requested),
+            approved_replacement: annotations::get(meta, annotations::REPLACE),
+            resolved,
             outside: match seen {
                 None => Outside::Unseen,
                 Some(Observation::Absent) if shared => Outside::AbsentShared,
                 Some(Observation::Absent) => Outside::Absent,
                 Some(Observation::Present(present)) => Outside::Present {
                     external_name: &present.external_name,
-                    drifted: !present.drift.is_empty(),
+                    drifted: present.drift.in_place(),
+                    replacement: replacement.as_deref(),
+                    broken: matches!(present.readiness, Readiness::Broken { .. }),
+                    late_init: present.late_init.is_some(),
                 },
             },
             now,
@@ -331,8 +378,8 @@ impl<C: Connector> Pass<'_, C> {
         })
     }
 
-    /// Usage first, then configuration and Secret, then the external client.
-    async fn connect(&self) -> Result<C::External, String> {
+    /// Usage first, then configuration and Secret, then the external client, then the Secrets that the spec names.
+    async fn gather(&self) -> Result<Gathered<C>, String> {
         let reconciler = self.reconciler;
         let spec = self.object.managed_spec();
         let namespace = self.object.meta().namespace.as_deref().unwrap_or_default();
@@ -345,7 +392,33 @@ impl<C: Connector> Pass<'_, C> {
                 .await
                 .map_err(|error| chain(&error))?;
             let connected = reconciler.connector.connect(&config).await;
-            connected.map_err(|error| chain(&error))
+            let external = connected.map_err(|error| chain(&error))?;
+            let mut secrets = BTreeMap::new();
+            for (field, selector) in self.object.secret_keys() {
+                let key = SecretKey {
+                    namespace: namespace.to_owned(),
+                    name: selector.name.clone(),
+                };
+                let value = reconciler.credentials.value(&key, &selector.key).await;
+                let value = value
+                    .map_err(|error| SecretError::Unreadable {
+                        field,
+                        name: selector.name.clone(),
+                        problem: chain(&error),
+                    })
+                    .and_then(|value| {
+                        value.ok_or_else(|| SecretError::Missing {
+                            field,
+                            name: selector.name.clone(),
+                            key: selector.key.clone(),
+                        })
+                    });
+                secrets.insert(field, value);
+            }
+            Ok(Gathered {
+                external,
+                desired: Desired::new(self.object.clone(), secrets),
+            })
         };
         match tokio::time::timeout_at(self.deadline, connecting).await {
             Ok(result) => result,
@@ -355,7 +428,7 @@ impl<C: Connector> Pass<'_, C> {
 
     async fn observe(
         &self,
-        external: &C::External,
+        gathered: &Gathered<C>,
         direct: bool,
     ) -> Result<Observation<<C::Resource as Managed>::AtProvider>, ExternalError> {
         let look = if direct {
@@ -363,17 +436,21 @@ impl<C: Connector> Pass<'_, C> {
             self.want_fresh_look();
             Look::Direct
         } else {
+            let progress = &self.reconciler.progress;
+            let since = progress.with(&self.uid, |progress| progress.look_since);
+            let age = since.map(|since| self.reconciler.clock.elapsed().saturating_sub(since));
+            let poll = self.reconciler.poll_interval(&self.object);
             Look::Shared {
-                max_age: self.reconciler.poll_interval(&self.object),
+                max_age: age.map_or(poll, |age| age.min(poll)),
             }
         };
         let observation = self
-            .within_deadline(external.observe(&self.object, look))
+            .within_deadline(gathered.external.observe(&gathered.desired, look))
             .await?;
-        if direct {
-            let progress = &self.reconciler.progress;
-            progress.with(&self.uid, |progress| progress.look_directly = false);
-        }
+        self.reconciler.progress.with(&self.uid, |progress| {
+            progress.look_since = None;
+            progress.look_directly &= !direct;
+        });
         debug!(?observation, "Observed");
         Ok(observation)
     }

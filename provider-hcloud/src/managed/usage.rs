@@ -23,8 +23,10 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use tracing::warn;
+
+use super::cache::{Cache, NotListed};
 
 /// Label with the name of the configuration.
 pub const CONFIG_NAME_LABEL: &str = "crossplane.io/provider-config";
@@ -68,17 +70,30 @@ impl ConfigKey {
 
 /// A usage cannot be recorded.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot track the usage of {config}")]
-pub struct Error {
-    config: ProviderConfigReference,
-    source: kube::Error,
+pub enum Error {
+    /// It is not known whether it is recorded already.
+    #[error("cannot track the usage of {config}: ProviderConfigUsages cannot be listed")]
+    NotListed {
+        /// What is used.
+        config: ProviderConfigReference,
+        /// Why.
+        source: NotListed,
+    },
+    /// The write failed.
+    #[error("cannot track the usage of {config}")]
+    Write {
+        /// What is used.
+        config: ProviderConfigReference,
+        /// Why.
+        source: kube::Error,
+    },
 }
 
 /// All usages: an index of a few words each, kept up to date by a watch.
 pub struct Usages {
     client: Client,
     index: Mutex<Index>,
-    ready: watch::Sender<bool>,
+    listed: Cache,
     changes: broadcast::Sender<ConfigKey>,
 }
 
@@ -125,7 +140,7 @@ impl Usages {
         Self {
             client,
             index: Mutex::default(),
-            ready: watch::Sender::new(false),
+            listed: Cache::default(),
             changes: broadcast::Sender::new(1024),
         }
     }
@@ -135,9 +150,14 @@ impl Usages {
         self.changes.subscribe()
     }
 
+    /// Whether the usages are known.
+    pub fn cache(&self) -> &Cache {
+        &self.listed
+    }
+
     /// How many managed resources use the configuration. Waits for the first list.
     pub async fn users(&self, config: &ConfigKey) -> usize {
-        self.wait_until_ready().await;
+        self.listed.filled().await;
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
         index.users.get(config).copied().unwrap_or_default()
     }
@@ -152,7 +172,11 @@ impl Usages {
         let namespace = meta.namespace.as_deref().unwrap_or_default();
         let reference = &resource.managed_spec().provider_config_ref;
         let config = ConfigKey::new(reference.clone(), namespace);
-        self.wait_until_ready().await;
+        let listed = self.listed.listed().await;
+        listed.map_err(|source| Error::NotListed {
+            config: reference.clone(),
+            source,
+        })?;
         let known = {
             let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
             index.by_name.get(uid).cloned()
@@ -178,7 +202,7 @@ impl Usages {
             }
             other => other,
         };
-        written.map_err(|source| Error {
+        written.map_err(|source| Error::Write {
             config: reference.clone(),
             source,
         })?;
@@ -201,21 +225,19 @@ impl Usages {
                 }
                 Ok(Event::InitDone) => {
                     self.replace(std::mem::take(&mut listed));
-                    self.ready.send_replace(true);
+                    self.listed.fill();
                 }
                 Ok(Event::Apply(usage)) => {
                     let (name, config) = entry(&usage);
                     self.set(&name, config);
                 }
                 Ok(Event::Delete(usage)) => self.set(&entry(&usage).0, None),
-                Err(error) => warn!(%error, "Cannot watch ProviderConfigUsages"),
+                Err(error) => {
+                    warn!(%error, "Cannot watch ProviderConfigUsages");
+                    self.listed.fail(&error);
+                }
             }
         }
-    }
-
-    async fn wait_until_ready(&self) {
-        // The sender lives in self, so waiting cannot fail.
-        let _ = self.ready.subscribe().wait_for(|ready| *ready).await;
     }
 
     fn set(&self, name: &str, config: Option<ConfigKey>) {

@@ -24,6 +24,8 @@ fn situation(outside: Outside<'_>) -> Situation<'_> {
         identity: Identity::Findable,
         fresh_look_wanted: false,
         delete_requested: false,
+        approved_replacement: None,
+        resolved: true,
         outside,
         now: at(NOW),
         grace: Duration::from_secs(30),
@@ -55,10 +57,44 @@ fn failed(age: i64) -> CreationMarks {
 const SAME: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: false,
+    replacement: None,
+    broken: false,
+    late_init: false,
 };
 const DRIFTED: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: true,
+    replacement: None,
+    broken: false,
+    late_init: false,
+};
+const FIXED: Outside<'_> = Outside::Present {
+    external_name: "42",
+    drifted: false,
+    replacement: Some("image=debian-13"),
+    broken: false,
+    late_init: false,
+};
+const FIXED_AND_DRIFTED: Outside<'_> = Outside::Present {
+    external_name: "42",
+    drifted: true,
+    replacement: Some("image=debian-13"),
+    broken: false,
+    late_init: false,
+};
+const BROKEN: Outside<'_> = Outside::Present {
+    external_name: "42",
+    drifted: true,
+    replacement: None,
+    broken: true,
+    late_init: false,
+};
+const FILLABLE: Outside<'_> = Outside::Present {
+    external_name: "42",
+    drifted: true,
+    replacement: None,
+    broken: false,
+    late_init: true,
 };
 
 type Row<'a> = (&'a str, Outside<'a>, fn(&mut Situation<'a>), Step);
@@ -440,4 +476,157 @@ fn every_supported_policy_set_does_what_it_names_and_nothing_else() {
         );
         assert_eq!(step(SAME, false), Step::Steady, "{set:?}, up to date");
     }
+}
+
+#[test]
+fn references_are_resolved_before_anybody_looks_outside_unless_the_resource_is_going() {
+    check(vec![
+        (
+            "not resolved",
+            Outside::Unseen,
+            |s| s.resolved = false,
+            Step::Resolve,
+        ),
+        (
+            "paused comes first",
+            Outside::Unseen,
+            |s| {
+                s.resolved = false;
+                s.paused = true;
+            },
+            Step::Pause,
+        ),
+        (
+            "what they lead to may be gone already",
+            Outside::Unseen,
+            |s| {
+                s.resolved = false;
+                s.deleting = true;
+            },
+            Step::Observe { direct: false },
+        ),
+    ]);
+}
+
+#[test]
+fn what_cannot_be_changed_in_place_waits_for_an_approval_that_names_it() {
+    check(vec![
+        ("nobody has approved", FIXED, |_| {}, Step::AwaitApproval),
+        (
+            "another change was approved",
+            FIXED,
+            |s| s.approved_replacement = Some("image=debian-14"),
+            Step::AwaitApproval,
+        ),
+        (
+            "approved",
+            FIXED,
+            |s| s.approved_replacement = Some("image=debian-13"),
+            Step::Replace,
+        ),
+        (
+            "what can be changed is changed first",
+            FIXED_AND_DRIFTED,
+            |s| s.approved_replacement = Some("image=debian-13"),
+            Step::Update,
+        ),
+        (
+            "approved, but nothing may be deleted",
+            FIXED,
+            |s| {
+                s.approved_replacement = Some("image=debian-13");
+                s.policies = Policies::new(&[Observe, Create, Update]);
+            },
+            Step::AwaitApproval,
+        ),
+        (
+            "nothing may be changed at all",
+            FIXED,
+            |s| s.policies = Policies::new(&[Observe, LateInitialize]),
+            Step::Steady,
+        ),
+        (
+            "an approval that is left over does nothing",
+            SAME,
+            |s| s.approved_replacement = Some("image=debian-13"),
+            Step::Steady,
+        ),
+        (
+            "deleting",
+            FIXED,
+            |s| {
+                s.approved_replacement = Some("image=debian-13");
+                s.deleting = true;
+            },
+            Step::Delete,
+        ),
+    ]);
+}
+
+#[test]
+fn what_was_never_usable_is_replaced_unasked() {
+    check(vec![
+        ("broken", BROKEN, |_| {}, Step::Replace),
+        (
+            "not recorded yet",
+            BROKEN,
+            |s| s.external_name = None,
+            Step::Record,
+        ),
+        (
+            "nothing may be deleted",
+            BROKEN,
+            |s| s.policies = Policies::new(&[Observe, Create, Update]),
+            Step::Update,
+        ),
+        ("deleting", BROKEN, |s| s.deleting = true, Step::Delete),
+    ]);
+}
+
+#[test]
+fn empty_fields_are_filled_before_differences_are_removed_when_that_is_allowed() {
+    check(vec![
+        ("allowed", FILLABLE, |_| {}, Step::LateInitialize),
+        (
+            "not allowed",
+            FILLABLE,
+            |s| s.policies = Policies::new(&[Observe, Create, Update, Delete]),
+            Step::Update,
+        ),
+        (
+            "import only",
+            FILLABLE,
+            |s| s.policies = Policies::new(&[Observe, LateInitialize]),
+            Step::LateInitialize,
+        ),
+        ("deleting", FILLABLE, |s| s.deleting = true, Step::Delete),
+    ]);
+}
+
+#[test]
+fn a_kind_that_can_only_be_observed_is_never_created_changed_or_deleted() {
+    let read_only = |s: &mut Situation<'_>| {
+        s.policies = Policies::new(&[All]).map(Policies::read_only);
+    };
+    check(vec![
+        ("absent", Outside::Absent, read_only, Step::Missing),
+        ("drifted", DRIFTED, read_only, Step::Steady),
+        ("fixed", FIXED, read_only, Step::Steady),
+        ("fillable", FILLABLE, read_only, Step::Steady),
+        (
+            "deleting",
+            Outside::Unseen,
+            |s| {
+                s.policies = Policies::new(&[All]).map(Policies::read_only);
+                s.deleting = true;
+            },
+            Step::Release,
+        ),
+        (
+            "paused",
+            Outside::Unseen,
+            |s| s.policies = Policies::new(&[]).map(Policies::read_only),
+            Step::Pause,
+        ),
+    ]);
 }

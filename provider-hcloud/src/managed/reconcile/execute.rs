@@ -8,13 +8,16 @@ use kube::{Resource, ResourceExt};
 use serde_json::json;
 use tracing::{debug, info, warn};
 
-use super::{Again, Pass, WriteError};
+use super::{Again, Gathered, Pass, WriteError};
 use crate::managed::{
     FINALIZER,
     annotations::{self, CreationMarks},
     conditions::{self, Statement},
     events::Severity,
-    external::{Connector, External, ExternalError, Observation, Present, Readiness, Retry, chain},
+    external::{
+        Connection, Connector, External, ExternalError, Observation, Present, Readiness, Retry,
+        chain,
+    },
     plan::Step,
 };
 
@@ -30,7 +33,7 @@ impl<C: Connector> Pass<'_, C> {
     pub(super) async fn execute(
         &mut self,
         step: Step,
-        external: Option<&C::External>,
+        gathered: Option<&Gathered<C>>,
         seen: Option<Observation<<C::Resource as Managed>::AtProvider>>,
         now: Timestamp,
     ) -> Result<Again, WriteError> {
@@ -42,7 +45,7 @@ impl<C: Connector> Pass<'_, C> {
             Some(Observation::Present(present)) => Some(present),
             Some(Observation::Absent) | None => None,
         };
-        match (step, external, present) {
+        match (step, gathered, present) {
             (Step::Pause, ..) => self.pause().await,
             (Step::RefusePolicies(unsupported), ..) => {
                 let message = unsupported.to_string();
@@ -87,17 +90,26 @@ impl<C: Connector> Pass<'_, C> {
                 Ok(Again::BackOff)
             }
             (Step::Release, ..) => self.release(now).await,
-            (Step::Create, Some(external), _) => self.create(external, now).await,
+            (Step::Create, Some(gathered), _) => self.create(gathered, now).await,
             (Step::Record, _, Some(present)) => self.record(&present, now).await,
-            (Step::Update, Some(external), Some(present)) => self.update(external, &present).await,
-            (Step::Delete, Some(external), Some(present)) => self.delete(external, &present).await,
+            (Step::LateInitialize, _, Some(present)) => self.late_initialize(&present).await,
+            (Step::Update, Some(gathered), Some(present)) => self.update(gathered, &present).await,
+            (Step::AwaitApproval, _, Some(present)) => self.await_approval(&present).await,
+            (Step::Replace, Some(gathered), Some(present)) => {
+                self.replace(gathered, &present).await
+            }
+            (Step::Delete, Some(gathered), Some(present)) => self.delete(gathered, &present).await,
             (Step::Steady, _, Some(present)) => self.steady(&present, now).await,
             // The plan asks for these only after an observation.
             (
-                Step::Observe { .. }
+                Step::Resolve
+                | Step::Observe { .. }
                 | Step::Create
                 | Step::Record
+                | Step::LateInitialize
                 | Step::Update
+                | Step::AwaitApproval
+                | Step::Replace
                 | Step::Delete
                 | Step::Steady,
                 ..,
@@ -136,7 +148,7 @@ impl<C: Connector> Pass<'_, C> {
 
     async fn create(
         &mut self,
-        external: &C::External,
+        gathered: &Gathered<C>,
         now: Timestamp,
     ) -> Result<Again, WriteError> {
         let mut metadata = self.with_finalizer();
@@ -147,24 +159,32 @@ impl<C: Connector> Pass<'_, C> {
 
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
-        let created = self.within_deadline(external.create(&self.object)).await;
+        let created = self
+            .within_deadline(gathered.external.create(&gathered.desired))
+            .await;
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         self.mark(conditions::creating());
         match created {
-            Ok(external_name) => {
+            Ok(created) => {
+                self.want_look_since(started);
+                let external_name = created.external_name;
                 info!(external_name, ?duration, "Created");
+                self.reconciler
+                    .progress
+                    .with(&self.uid, |progress| progress.delete_requested = false);
                 let done = annotations::format_time(self.reconciler.clock.now());
                 self.patch_critical(json!({
                     annotations::EXTERNAL_NAME: external_name,
                     annotations::CREATE_SUCCEEDED: done,
                 }))
                 .await?;
+                let published = self.published(&created.connection).await;
                 self.event(
                     Severity::Normal,
                     "CreatedExternalResource",
                     "Successfully requested creation of external resource",
                 );
-                self.mark(conditions::reconcile_success());
+                self.mark(published.unwrap_or(conditions::reconcile_success()));
                 self.write_status(Again::Now).await
             }
             Err(error) => {
@@ -212,14 +232,14 @@ impl<C: Connector> Pass<'_, C> {
 
     async fn update(
         &mut self,
-        external: &C::External,
+        gathered: &Gathered<C>,
         present: &PresentIn<C>,
     ) -> Result<Again, WriteError> {
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
         self.mark_readiness(&present.readiness);
         let updated = self
-            .within_deadline(external.update(&self.object, present))
+            .within_deadline(gathered.external.update(&gathered.desired, present))
             .await;
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         if let Err(error) = updated {
@@ -233,6 +253,7 @@ impl<C: Connector> Pass<'_, C> {
                 )
                 .await;
         }
+        self.want_look_since(started);
         info!(drift = %present.drift, ?duration, "Updated");
         let (repeated, up_to_date_at) = self.reconciler.progress.with(&self.uid, |progress| {
             let repeated = std::mem::replace(&mut progress.updated, true);
@@ -255,15 +276,65 @@ impl<C: Connector> Pass<'_, C> {
             .await
     }
 
+    /// The values come from outside, and the write fails when the spec has changed since it was read.
+    async fn late_initialize(&mut self, present: &PresentIn<C>) -> Result<Again, WriteError> {
+        let mut patch = self.guarded(json!({}));
+        patch["spec"] = json!({"forProvider": present.late_init});
+        self.patch("fill empty fields of the spec", &patch).await?;
+        Ok(Again::Now)
+    }
+
+    /// Nothing is done unasked that would lose data.
+    async fn await_approval(&mut self, present: &PresentIn<C>) -> Result<Again, WriteError> {
+        self.mark_readiness(&present.readiness);
+        let change = present.drift.replacement().unwrap_or_default();
+        let text = format!(
+            "{}: this cannot be changed in place. To have the external resource deleted and created again, set the annotation {}: {change:?}",
+            present.drift,
+            annotations::REPLACE,
+        );
+        self.failed(
+            "CannotUpdateExternalResource",
+            "update failed",
+            &text,
+            None,
+            Retry::OnChange,
+        )
+        .await
+    }
+
+    /// Deletes, so that the next reconcile finds nothing and creates.
+    async fn replace(
+        &mut self,
+        gathered: &Gathered<C>,
+        present: &PresentIn<C>,
+    ) -> Result<Again, WriteError> {
+        let why = match &present.readiness {
+            Readiness::Broken { message } => message.clone(),
+            Readiness::Available | Readiness::Creating { .. } | Readiness::Unavailable { .. } => {
+                present.drift.to_string()
+            }
+        };
+        self.event(
+            Severity::Warning,
+            "ReplacingExternalResource",
+            &format!("Deleting the external resource to create it again: {why}"),
+        );
+        let again = self.delete(gathered, present).await?;
+        // A creation that fails every time is not repeated in a hot loop.
+        let broken = matches!(present.readiness, Readiness::Broken { .. });
+        Ok(if broken { Again::BackOff } else { again })
+    }
+
     async fn delete(
         &mut self,
-        external: &C::External,
+        gathered: &Gathered<C>,
         present: &PresentIn<C>,
     ) -> Result<Again, WriteError> {
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
         let deleted = self
-            .within_deadline(external.delete(&self.object, present))
+            .within_deadline(gathered.external.delete(&gathered.desired, present))
             .await;
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         if let Err(error) = deleted {
@@ -301,7 +372,9 @@ impl<C: Connector> Pass<'_, C> {
             debug!(drift = %present.drift, "The policies do not allow to remove the differences");
         }
         self.mark_readiness(&present.readiness);
-        self.mark(conditions::reconcile_success());
+        let published = self.published(&present.connection).await;
+        let unpublished = published.is_some();
+        self.mark(published.unwrap_or(conditions::reconcile_success()));
         let elapsed = self.reconciler.clock.elapsed();
         let ready = present.readiness == Readiness::Available;
         let first_ready = self.reconciler.progress.with(&self.uid, |progress| {
@@ -313,9 +386,10 @@ impl<C: Connector> Pass<'_, C> {
             self.reconciler.metrics.first_ready(age);
         }
         let again = match present.readiness {
-            Readiness::Available => Again::AtPoll,
+            _ if unpublished => Again::BackOff,
+            Readiness::Available | Readiness::Broken { .. } => Again::AtPoll,
             Readiness::Creating { recheck } | Readiness::Unavailable { recheck, .. } => {
-                self.want_fresh_look();
+                self.want_look_since(elapsed);
                 Again::After(recheck)
             }
         };
@@ -326,8 +400,19 @@ impl<C: Connector> Pass<'_, C> {
         self.mark(match readiness {
             Readiness::Available => conditions::available(),
             Readiness::Creating { .. } => conditions::creating(),
-            Readiness::Unavailable { message, .. } => conditions::unavailable(message),
+            Readiness::Unavailable { message, .. } | Readiness::Broken { message } => {
+                conditions::unavailable(message)
+            }
         });
+    }
+
+    /// Publishes connection details; what to say when they cannot be.
+    async fn published(&self, connection: &Connection) -> Option<Statement> {
+        let error = self.publish(connection).await.err()?;
+        let text = chain(&error);
+        warn!(error = text, "Cannot publish connection details");
+        self.event(Severity::Warning, "CannotPublishConnectionDetails", &text);
+        Some(conditions::reconcile_error(&text))
     }
 
     /// A failure: a warning, a condition, another try.
@@ -372,13 +457,17 @@ fn name_of(step: &Step) -> &'static str {
         Step::Pause => "pause",
         Step::RefusePolicies(_) => "refuse_policies",
         Step::RefuseUnknownCreate => "refuse_unknown_create",
+        Step::Resolve => "resolve",
         Step::Observe { .. } => "observe",
         Step::Missing => "missing",
         Step::AwaitCreated => "await_created",
         Step::AwaitFinalizers => "await_finalizers",
         Step::Create => "create",
         Step::Record => "record",
+        Step::LateInitialize => "late_initialize",
         Step::Update => "update",
+        Step::AwaitApproval => "await_approval",
+        Step::Replace => "replace",
         Step::Delete => "delete",
         Step::Release => "release",
         Step::Steady => "steady",

@@ -26,6 +26,16 @@ impl<C: Connector> Pass<'_, C> {
         progress.with(&self.uid, |progress| progress.look_directly = true);
     }
 
+    /// What is known since `moment` will do for the next look: the external system has answered since then, or others
+    /// of the kind have looked.
+    pub(super) fn want_look_since(&self, moment: Duration) {
+        let progress = &self.reconciler.progress;
+        progress.with(&self.uid, |progress| {
+            progress.look_directly = false;
+            progress.look_since = Some(moment);
+        });
+    }
+
     pub(super) fn event(&self, severity: Severity, reason: &'static str, message: &str) {
         let external_name = annotations::get(self.object.meta(), annotations::EXTERNAL_NAME);
         self.reconciler

@@ -7,7 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use api::{ClusterProviderConfig, ManagedSpec, ManagedStatus};
+use api::{ClusterProviderConfig, ManagedSpec, ManagedStatus, Reference, ReferenceField, Slot};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     core::NamespaceResourceScope,
@@ -23,8 +23,8 @@ use super::*;
 use crate::{
     clock::SteppedClock,
     managed::{
-        credentials::{Change, Config},
-        external::{Drift, Identity, Present, Readiness},
+        credentials::{Change, Config, SecretValue},
+        external::{Created, Identity, Present},
         metrics::{KindState, Metrics},
     },
 };
@@ -35,8 +35,26 @@ const START: &str = "2026-11-21T08:00:00.7Z";
 struct Thing {
     metadata: ObjectMeta,
     #[serde(default)]
-    spec: ManagedSpec,
+    spec: ThingSpec,
     status: Option<ThingStatus>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ThingSpec {
+    #[serde(flatten)]
+    managed: ManagedSpec,
+    #[serde(default)]
+    for_provider: ThingParameters,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ThingParameters {
+    color: Option<String>,
+    size: Option<u8>,
+    owner: Option<String>,
+    owner_ref: Option<Reference>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -80,7 +98,20 @@ impl Managed for Thing {
     type AtProvider = String;
 
     fn managed_spec(&self) -> &ManagedSpec {
-        &self.spec
+        &self.spec.managed
+    }
+
+    fn reference_fields(&mut self) -> Vec<ReferenceField<'_>> {
+        let spec = &mut self.spec.for_provider;
+        vec![ReferenceField {
+            path: "owner".to_owned(),
+            kind: "Thing",
+            slot: Slot::One {
+                value: &mut spec.owner,
+                reference: spec.owner_ref.as_ref(),
+                selector: None,
+            },
+        }]
     }
 
     fn managed_status(&self) -> Option<&ManagedStatus> {
@@ -106,6 +137,14 @@ type Hook = Box<dyn FnMut() -> Result<(), ExternalError> + Send>;
 struct Outside {
     exists: bool,
     creates: usize,
+    deletes: usize,
+    color: Option<String>,
+    /// Why it is not usable and never will be.
+    broken: Option<String>,
+    /// It is not finished yet.
+    unfinished: bool,
+    /// How it was looked at.
+    looks: Vec<Look>,
     /// What else happens in a create, and how it ends.
     on_create: Hook,
 }
@@ -132,32 +171,60 @@ impl Connector for Things {
 impl External for Things {
     type Resource = Thing;
 
-    async fn observe(&self, _: &Thing, _: Look) -> Result<Observation<String>, ExternalError> {
-        if !self.outside().exists {
+    async fn observe(
+        &self,
+        desired: &Desired<Thing>,
+        look: Look,
+    ) -> Result<Observation<String>, ExternalError> {
+        let mut outside = self.outside();
+        outside.looks.push(look);
+        if !outside.exists {
             return Ok(Observation::Absent);
         }
-        Ok(Observation::Present(Present {
-            external_name: "7".to_owned(),
-            at_provider: "fine".to_owned(),
-            drift: Drift::default(),
-            readiness: Readiness::Available,
-        }))
+        let mut present = Present::new("7", "fine".to_owned());
+        let wanted = desired.spec.for_provider.color.as_deref();
+        present
+            .drift
+            .check_fixed("color", wanted, outside.color.as_deref().unwrap_or("none"));
+        if let Some(message) = &outside.broken {
+            present.readiness = Readiness::Broken {
+                message: message.clone(),
+            };
+        }
+        if outside.unfinished {
+            let recheck = Duration::from_secs(5);
+            present.readiness = Readiness::Creating { recheck };
+        }
+        if desired.spec.for_provider.size.is_none() {
+            present.late_init = Some(json!({"size": 3}));
+        }
+        present
+            .connection
+            .insert("address", SecretValue::new(b"10.0.0.1".to_vec()));
+        Ok(Observation::Present(present))
     }
 
-    async fn create(&self, _: &Thing) -> Result<String, ExternalError> {
+    async fn create(&self, desired: &Desired<Thing>) -> Result<Created, ExternalError> {
         let mut outside = self.outside();
         outside.creates += 1;
         (outside.on_create)()?;
         outside.exists = true;
-        Ok("7".to_owned())
+        outside.broken = None;
+        outside.color = desired.spec.for_provider.color.clone();
+        let mut created = Created::named(7);
+        let password = SecretValue::new(b"s3cret".to_vec());
+        created.connection.insert("password", password);
+        Ok(created)
     }
 
-    async fn update(&self, _: &Thing, _: &Present<String>) -> Result<(), ExternalError> {
+    async fn update(&self, _: &Desired<Thing>, _: &Present<String>) -> Result<(), ExternalError> {
         Ok(())
     }
 
-    async fn delete(&self, _: &Thing, _: &Present<String>) -> Result<(), ExternalError> {
-        self.outside().exists = false;
+    async fn delete(&self, _: &Desired<Thing>, _: &Present<String>) -> Result<(), ExternalError> {
+        let mut outside = self.outside();
+        outside.exists = false;
+        outside.deletes += 1;
         Ok(())
     }
 }
@@ -181,6 +248,7 @@ impl Stage {
             "apiVersion": "example.org/v1",
             "kind": "Thing",
             "metadata": {"name": "one", "namespace": "team", "uid": "u-1", "generation": 1, "resourceVersion": "1"},
+            "spec": {"forProvider": {"size": 1}},
         });
         let cluster = Cluster::new(thing, secret("b2xk"));
         let client = cluster.client();
@@ -212,6 +280,11 @@ impl Stage {
         let things = Things(Arc::new(Mutex::new(Outside {
             exists: false,
             creates: 0,
+            deletes: 0,
+            color: None,
+            broken: None,
+            unfinished: false,
+            looks: Vec::new(),
             on_create: Box::new(|| Ok(())),
         })));
         let reconciler = Reconciler {
@@ -219,6 +292,7 @@ impl Stage {
             client: client.clone(),
             credentials: Arc::new(Credentials::new(client, configs, namespaced)),
             usages,
+            directory: Arc::default(),
             recorder,
             metrics: Metrics::new(&mut Registry::default()).kind("things", KindState::default),
             clock: clock.clone(),
@@ -383,6 +457,127 @@ async fn an_object_that_cannot_be_decoded_keeps_its_other_conditions_and_is_writ
 }
 
 #[tokio::test]
+async fn a_replacement_waits_until_an_annotation_names_it_and_is_done_once() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    stage.reconcile().await;
+    let spec = |color: &str| json!({"forProvider": {"size": 1, "color": color}});
+    stage.cluster.state().thing["spec"] = spec("red");
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert_eq!(synced.reason, "ReconcileError");
+    assert!(
+        synced.message.contains("color: desired red, observed none")
+            && synced
+                .message
+                .contains("crossplane.io/replace: \"color=red\""),
+        "{synced:?}"
+    );
+    stage.cluster.state().thing["metadata"]["annotations"]["crossplane.io/replace"] =
+        json!("color=red");
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().deletes, 1);
+    stage.reconcile().await;
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().creates, 2);
+    assert_eq!(stage.condition("Ready").reason, "Available");
+    stage.cluster.state().thing["spec"] = spec("blue");
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().deletes, 1, "that was not approved");
+}
+
+#[tokio::test]
+async fn what_was_never_usable_is_created_again() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    stage.things.outside().broken = Some("it did not start".to_owned());
+    stage.reconcile().await;
+    stage.reconcile().await;
+    stage.reconcile().await;
+    let (creates, deletes) = {
+        let outside = stage.things.outside();
+        (outside.creates, outside.deletes)
+    };
+    assert_eq!((creates, deletes), (2, 1));
+    assert_eq!(stage.condition("Ready").reason, "Available");
+    let events = stage.events().await;
+    assert!(
+        events.contains(&"ReplacingExternalResource".to_owned()),
+        "{events:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_others_have_looked_at_since_will_do_after_a_create_and_while_something_goes_on() {
+    let stage = Stage::new();
+    stage.things.outside().unfinished = true;
+    stage.reconcile().await;
+    stage.hand.advance(Duration::from_secs(3));
+    let recheck = Duration::from_secs(5);
+    assert_eq!(stage.reconcile().await, Action::requeue(recheck));
+    stage.hand.advance(recheck);
+    stage.things.outside().unfinished = false;
+    stage.reconcile().await;
+    stage.hand.advance(Duration::from_secs(600));
+    stage.reconcile().await;
+    let shared = |seconds| Look::Shared {
+        max_age: Duration::from_secs(seconds),
+    };
+    let looks = stage.things.outside().looks.clone();
+    assert_eq!(looks, [shared(600), shared(3), shared(5), shared(600)]);
+}
+
+#[tokio::test]
+async fn empty_fields_are_filled_once() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"] = json!({"forProvider": {}});
+    for _ in 0..4 {
+        stage.reconcile().await;
+    }
+    let thing: Thing = stage.stored();
+    assert_eq!(thing.spec.for_provider.size, Some(3));
+    assert_eq!(stage.condition("Ready").reason, "Available");
+}
+
+#[tokio::test]
+async fn a_reference_is_waited_for_followed_and_never_written() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["forProvider"]["ownerRef"] = json!({"name": "other"});
+    let directory = Arc::clone(&stage.reconciler.directory);
+    directory.complete("Thing", std::iter::empty());
+    let action = stage.reconcile().await;
+    assert_eq!(action, Action::requeue(Duration::from_secs(1)));
+    let synced = stage.condition("Synced");
+    assert!(
+        synced
+            .message
+            .contains("spec.forProvider.owner: Thing other does not exist"),
+        "{synced:?}"
+    );
+    assert_eq!(stage.things.outside().creates, 0);
+
+    let mut changes = directory.changes();
+    let mut other: Thing = stage.stored();
+    other.metadata.name = Some("other".to_owned());
+    other
+        .annotations_mut()
+        .insert(annotations::EXTERNAL_NAME.to_owned(), "99".to_owned());
+    directory.enter("Thing", &other.metadata);
+    assert!(
+        changes
+            .recv()
+            .await
+            .unwrap()
+            .concerns::<Thing>(&stage.stored())
+    );
+    stage.reconcile().await;
+    stage.reconcile().await;
+    assert_eq!(stage.condition("Ready").reason, "Available");
+    let thing: Thing = stage.stored();
+    assert_eq!(thing.spec.for_provider.owner, None);
+}
+
+#[tokio::test]
 async fn a_corrected_secret_concerns_those_who_use_it() {
     let stage = Stage::new();
     stage.reconcile().await;
@@ -394,6 +589,6 @@ async fn a_corrected_secret_concerns_those_who_use_it() {
     let thing: Thing = stage.stored();
     let credentials = &stage.reconciler.credentials;
     assert!(credentials.concerns(&change, &thing));
-    let config = credentials.resolve("team", &thing.spec.provider_config_ref);
+    let config = credentials.resolve("team", &thing.spec.managed.provider_config_ref);
     assert_eq!(config.await.unwrap().secret.expose(), b"new");
 }

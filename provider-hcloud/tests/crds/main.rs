@@ -1,4 +1,6 @@
-//! The CRDs of the package are what the API types say.
+//! The CRDs of the package are what the API types say, and so is the reference.
+
+mod reference;
 
 use std::path::Path;
 

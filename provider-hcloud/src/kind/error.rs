@@ -1,0 +1,187 @@
+//! Why an external resource cannot be made what its spec says, and when to try again.
+
+use std::time::Duration;
+
+use super::{InvalidExternalName, RefusedLabel};
+use crate::{
+    clock::Clock,
+    hcloud::{self, Class},
+    managed::{ExternalError, Retry, annotations, desired::SecretError},
+};
+
+/// How soon to try again what another change of the same object prevented.
+const SOON: Duration = Duration::from_secs(3);
+/// How soon to look again whether an object is still used by others.
+const HELD: Duration = Duration::from_secs(10);
+
+/// A failure of a kind. The variants are those that all kinds have in common; the texts name the field and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The external name cannot be one.
+    #[error(transparent)]
+    ExternalName(#[from] InvalidExternalName),
+    /// A label of the spec would be refused.
+    #[error(transparent)]
+    Label(#[from] RefusedLabel),
+    /// A Secret that the spec names cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A field is needed for a create.
+    #[error("spec.forProvider.{0} is required to create this resource")]
+    Required(&'static str),
+    /// A field has a value that cannot work.
+    #[error("spec.forProvider.{field}: {problem}")]
+    Field {
+        /// Path of the field below `spec.forProvider`.
+        field: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// The name belongs to somebody else.
+    #[error(
+        "the name {name} is taken by {object} {id}, which does not belong to this resource: set the annotation {}: \"{id}\" to adopt it, or choose another spec.forProvider.name",
+        annotations::EXTERNAL_NAME
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// What has the name.
+        object: &'static str,
+        /// Its id.
+        id: u64,
+    },
+    /// The spec asks for protection.
+    #[error("spec.forProvider.deleteProtection is true: set it to false to allow the deletion")]
+    ProtectedBySpec,
+    /// Somebody else has protected the object.
+    #[error(
+        "{object} {id} is protected at Hetzner: set spec.forProvider.deleteProtection to false to have the protection lifted"
+    )]
+    ProtectedAtHetzner {
+        /// What is protected.
+        object: &'static str,
+        /// Its id.
+        id: u64,
+    },
+    /// Others still use the object.
+    #[error(
+        "{object} {id} is still used by {holders}: it is deleted when they are detached or gone"
+    )]
+    Held {
+        /// What is used.
+        object: &'static str,
+        /// Its id.
+        id: u64,
+        /// By whom, in words.
+        holders: String,
+    },
+    /// Something has to happen first that is under way or somebody else's to do.
+    #[error("{0}")]
+    Waiting(String),
+    /// Nothing more can be done for now; the text says why.
+    #[error("{message}")]
+    Later {
+        /// Why, in words.
+        message: String,
+        /// When to try again.
+        retry: Retry,
+    },
+    /// The API refused or did not answer.
+    #[error(transparent)]
+    Api(#[from] hcloud::Error),
+}
+
+impl Error {
+    /// A field with a value that cannot work; `problem` says why and what to do.
+    pub fn field(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Field {
+            field: field.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The class of the API's error, if it is one.
+    pub fn class(&self) -> Option<Class> {
+        match self {
+            Self::Api(error) => Some(error.class()),
+            _ => None,
+        }
+    }
+
+    pub(super) fn into_external(self, clock: &Clock) -> ExternalError {
+        let retry = match &self {
+            Self::Api(error) if error.class() == Class::OutcomeUnknown => {
+                return ExternalError::with_unknown_outcome(self);
+            }
+            Self::Api(error) => retry(error, clock),
+            Self::Held { .. } => Retry::After(HELD),
+            Self::Waiting(_) => Retry::After(SOON),
+            Self::Later { retry, .. } => *retry,
+            // Whoever has the name may be about to go; whoever makes the Secret may be about to come.
+            Self::NameTaken { .. } | Self::Secret(_) => Retry::BackOff,
+            Self::ExternalName(_)
+            | Self::Label(_)
+            | Self::Required(_)
+            | Self::Field { .. }
+            | Self::ProtectedBySpec
+            | Self::ProtectedAtHetzner { .. } => Retry::OnChange,
+        };
+        ExternalError::new(self, retry)
+    }
+}
+
+/// What to do about a failed call: one decision for each class.
+fn retry(error: &hcloud::Error, clock: &Clock) -> Retry {
+    match error.class() {
+        Class::Conflict | Class::Locked => Retry::After(SOON),
+        Class::InUse => Retry::After(HELD),
+        Class::RateLimited => {
+            let full = error.retry_at().unwrap_or_else(|| clock.now());
+            let wait = Duration::try_from(full.duration_since(clock.now())).unwrap_or_default();
+            Retry::After(wait.max(SOON))
+        }
+        // Nothing changes until somebody changes the spec, the Secret or the project; refused requests cost budget too.
+        Class::Invalid
+        | Class::Unauthorized
+        | Class::Forbidden
+        | Class::Quota
+        | Class::Protected => Retry::OnChange,
+        Class::NotFound
+        | Class::Unavailable
+        | Class::Capacity
+        | Class::Uniqueness
+        | Class::OutcomeUnknown
+        | Class::Other => Retry::BackOff,
+    }
+}
+
+/// Objects of several types as messages list them, for example `servers 3, 12 and load balancers 9`; empty when there
+/// are none.
+pub fn holders(lists: &[(&str, &[u64])]) -> String {
+    let lists = lists.iter().filter(|(_, ids)| !ids.is_empty());
+    let texts: Vec<_> = lists
+        .map(|(what, ids)| {
+            let mut ids = ids.to_vec();
+            ids.sort_unstable();
+            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+            format!("{what} {}", ids.join(", "))
+        })
+        .collect();
+    texts.join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holders_are_listed_in_order_and_only_where_there_are_any() {
+        let text = holders(&[
+            ("servers", &[12, 3]),
+            ("volumes", &[]),
+            ("load balancers", &[9]),
+        ]);
+        assert_eq!(text, "servers 3, 12 and load balancers 9");
+        assert_eq!(holders(&[("servers", &[])]), "");
+    }
+}

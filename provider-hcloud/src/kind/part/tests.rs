@@ -1,0 +1,116 @@
+use api::{Network, Route, Subnet};
+use hcloud_simulator::DEFAULT_TOKEN;
+use serde_json::json;
+
+use super::*;
+use crate::kind::{
+    network::Networks,
+    object::ObjectsOfProject,
+    route::Routes,
+    simulated::{self, absent, changed, made, recorded, resource, seen},
+    subnet::Subnets,
+};
+
+/// The id of a network 10.0.0.0/16, as specs name it.
+async fn network(project: &Project) -> String {
+    let networks = ObjectsOfProject::<Networks>::new(project.clone());
+    let network = Desired::from(resource::<Network>(&json!({"ipRange": "10.0.0.0/16"})));
+    made(&networks, &network).await.external_name
+}
+
+#[tokio::test]
+async fn a_subnet_is_added_found_by_its_key_and_removed() {
+    let (simulator, project) = simulated::project().await;
+    let network = network(&project).await;
+    let subnets = PartsOfProject::<Subnets>::new(project);
+    let spec = json!({"networkId": network, "ipRange": "10.0.1.0/24", "location": "nbg1"});
+    let desired: Desired<Subnet> = resource::<Subnet>(&spec).into();
+    assert!(absent(&subnets, &desired).await);
+    let present = made(&subnets, &desired).await;
+    assert_eq!(present.external_name, format!("{network}-10.0.1.0/24"));
+    assert_eq!(present.at_provider.network_zone, "eu-central");
+    assert!(present.drift.is_empty(), "{}", present.drift);
+
+    let mut moved = spec.clone();
+    moved["location"] = json!("ash");
+    let moved = recorded(resource::<Subnet>(&moved), &present);
+    let drift = seen(&subnets, &moved).await.drift;
+    assert_eq!(drift.replacement().as_deref(), Some("networkZone=us-east"));
+
+    let mut typo = spec.clone();
+    typo["location"] = json!("nbg2");
+    let typo: Desired<Subnet> = resource::<Subnet>(&typo).into();
+    let error = subnets.create(&typo).await.unwrap_err().to_string();
+    assert!(
+        error.contains("no location \"nbg2\": choose one of nbg1"),
+        "{error}"
+    );
+
+    subnets.delete(&desired, &present).await.unwrap();
+    subnets.delete(&desired, &present).await.unwrap();
+    assert!(absent(&subnets, &desired).await);
+    let world = simulator.world();
+    assert_eq!(
+        world
+            .project(DEFAULT_TOKEN)
+            .unwrap()
+            .resources
+            .networks
+            .len(),
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_route_of_others_with_another_destination_is_left_alone() {
+    let (_simulator, project) = simulated::project().await;
+    let network = network(&project).await;
+    let routes = PartsOfProject::<Routes>::new(project);
+    let route = |destination: &str| {
+        let spec = json!({"networkId": network, "destination": destination, "gateway": "10.0.1.1"});
+        Desired::from(resource::<Route>(&spec))
+    };
+    let (ours, foreign) = (route("10.100.0.0/16"), route("10.101.0.0/16"));
+    made(&routes, &foreign).await;
+    let present = made(&routes, &ours).await;
+    routes.delete(&ours, &present).await.unwrap();
+    assert!(absent(&routes, &ours).await);
+    assert_eq!(changed(&routes, &foreign).await, "");
+}
+
+#[tokio::test]
+async fn a_part_is_deleted_by_its_external_name_when_its_references_are_lost() {
+    let (_simulator, project) = simulated::project().await;
+    let network = network(&project).await;
+    let routes = PartsOfProject::<Routes>::new(project);
+    let spec = json!({"networkId": network, "destination": "10.100.0.0/16", "gateway": "10.0.1.1"});
+    let desired = Desired::from(resource::<Route>(&spec));
+    let present = made(&routes, &desired).await;
+
+    let mut lost = resource::<Route>(&json!({"networkIdRef": {"name": "gone"}}));
+    let deleted_at = serde_json::from_value(json!("2026-11-21T08:00:00Z")).unwrap();
+    lost.metadata.deletion_timestamp = Some(deleted_at);
+    let never_made = Desired::from(lost.clone());
+    assert!(absent(&routes, &never_made).await);
+    let lost = recorded(lost, &present);
+    let found = seen(&routes, &lost).await;
+    routes.delete(&lost, &found).await.unwrap();
+    assert!(absent(&routes, &desired).await);
+}
+
+#[tokio::test]
+async fn a_parent_that_is_gone_takes_its_parts_along() {
+    let (_simulator, project) = simulated::project().await;
+    let routes = PartsOfProject::<Routes>::new(project);
+    let spec = json!({"networkId": "4711", "destination": "10.100.0.0/16", "gateway": "10.0.1.1"});
+    let desired = Desired::from(resource::<Route>(&spec));
+    assert!(absent(&routes, &desired).await);
+    let error = routes.create(&desired).await.unwrap_err().to_string();
+    assert!(error.contains("4711"), "{error}");
+    let nowhere = Desired::from(resource::<Route>(&json!({"destination": "10.100.0.0/16"})));
+    let error = routes.observe(&nowhere, Look::Direct).await.unwrap_err();
+    assert!(
+        error.to_string().contains("networkId is required"),
+        "{error}"
+    );
+}

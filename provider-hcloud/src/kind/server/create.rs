@@ -1,0 +1,229 @@
+//! Creating a server: the first candidate that can be had.
+
+use std::{sync::Arc, time::Duration};
+
+use api::{Server, ServerImageChoice};
+
+use super::{
+    mark::{PENDING, SETUP, SSH_KEYS, USER_DATA},
+    placement::{Candidate, Preference, candidates},
+    wish::{Wish, user_data},
+};
+use crate::{
+    hcloud::{
+        self, Class, ServerType,
+        labels::Labels,
+        server::{CreateServerFirewall, CreateServerPublicNet, CreateServerRequest, Made, Secret},
+    },
+    kind::{Error, Project, location, near},
+    managed::{Created, Desired, Retry, credentials::SecretValue},
+};
+
+/// How old a list of server types may be: it tells what can be ordered now.
+pub(super) const TYPES_AGE: Duration = Duration::from_secs(180);
+/// How old a list of images may be that only serves to explain a refusal.
+const IMAGES_AGE: Duration = Duration::from_secs(600);
+
+/// The order for a server, but for what the candidates differ in.
+struct Order<'a> {
+    project: &'a Project,
+    wish: &'a Wish,
+    name: String,
+    labels: Labels,
+    user_data: Option<Secret>,
+}
+
+/// Creates the server. A refusal for lack of capacity proves that nothing was made, so the next candidate follows at
+/// once.
+///
+/// # Errors
+/// When the spec cannot be fulfilled, no candidate can be had, or the outcome is unknown.
+pub(super) async fn create(
+    project: &Project,
+    desired: &Desired<Server>,
+    name: String,
+    mut labels: Labels,
+) -> Result<Created, Error> {
+    let user_data = user_data(desired)?;
+    let wish = Wish::read(desired)?;
+    let image = wish.image.as_ref().ok_or(Error::Required("image"))?;
+    let known = server_types(project, &wish).await?;
+    let failed = failed_before(desired);
+    let preference = Preference {
+        server_types: &wish.server_types,
+        locations: &wish.locations,
+        failed,
+    };
+    let candidates = candidates(preference, &known)?;
+    labels.insert(SETUP.to_owned(), PENDING.to_owned());
+    let digests = [
+        (USER_DATA, wish.user_data.clone()),
+        (SSH_KEYS, wish.ssh_keys_digest()),
+    ];
+    for (key, digest) in digests {
+        labels.extend(digest.map(|digest| (key.to_owned(), digest)));
+    }
+    let order = Order {
+        project,
+        wish: &wish,
+        name,
+        labels,
+        user_data,
+    };
+    let mut tried = Vec::new();
+    for candidate in &candidates {
+        match order.place(image, candidate).await {
+            Ok(made) => return Ok(created(made)),
+            Err(Error::Api(error)) if is_elsewhere_possible(&error) => {
+                tried.push(format!("{}: {error}", named(candidate)));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::Later {
+        message: format!(
+            "no server can be had at the moment; tried {}",
+            tried.join("; ")
+        ),
+        retry: Retry::BackOff,
+    })
+}
+
+/// The server types, with every name in the spec checked: types by the list, locations by theirs.
+async fn server_types(project: &Project, wish: &Wish) -> Result<Vec<Arc<ServerType>>, Error> {
+    if wish.server_types.is_empty() {
+        return Err(Error::Required("serverTypes"));
+    }
+    let known = project.client.server_types().all(TYPES_AGE).await?;
+    for (index, name) in wish.locations.iter().enumerate() {
+        let sold = known
+            .iter()
+            .any(|server_type| server_type.offer(name).is_some());
+        if !sold {
+            let field = if wish.locations.len() == 1 {
+                "location".to_owned()
+            } else {
+                format!("locations[{index}]")
+            };
+            location::named(project, &field, name).await?;
+        }
+    }
+    Ok(known)
+}
+
+/// Type and location of the last server, when its creation failed.
+fn failed_before(desired: &Server) -> Option<(&str, &str)> {
+    let last = desired.status.as_ref()?.at_provider.as_ref()?;
+    let unfinished = last.labels.contains_key(SETUP) && last.failed_creations > 0;
+    unfinished.then_some((last.server_type.as_str(), last.location.as_str()))
+}
+
+/// Whether another candidate may work: this one has no capacity, or an address of the spec is elsewhere.
+fn is_elsewhere_possible(error: &hcloud::Error) -> bool {
+    let misplaced = error.code() == Some("primary_ip_datacenter_mismatch");
+    misplaced || error.class() == Class::Capacity
+}
+
+fn named(candidate: &Candidate) -> String {
+    let server_type = &candidate.server_type.name;
+    match &candidate.location {
+        Some(location) => format!("{server_type} in {location}"),
+        None => server_type.clone(),
+    }
+}
+
+fn created(made: Made) -> Created {
+    let mut created = Created::named(made.server.id);
+    if let Some(password) = made.root_password {
+        let password = SecretValue::new(password.expose().as_bytes().to_vec());
+        created.connection.insert("rootPassword", password);
+    }
+    created
+}
+
+impl Order<'_> {
+    async fn place(&self, image: &ServerImageChoice, candidate: &Candidate) -> Result<Made, Error> {
+        let architecture = &candidate.server_type.architecture;
+        let request = CreateServerRequest {
+            name: self.name.clone(),
+            labels: self.labels.clone(),
+            server_type: candidate.server_type.name.clone(),
+            image: self.image(image, architecture).await?,
+            location: candidate.location.clone(),
+            start_after_create: self.wish.starts_at_once(),
+            ssh_keys: self.wish.ssh_keys.clone(),
+            user_data: self.user_data.clone(),
+            networks: self.wish.plain_networks().collect(),
+            firewalls: self.firewalls(),
+            placement_group: self.wish.placement_group,
+            public_net: Some(CreateServerPublicNet {
+                enable_ipv4: self.wish.ipv4.at_create(),
+                enable_ipv6: self.wish.ipv6.at_create(),
+                ipv4: self.wish.ipv4.primary(),
+                ipv6: self.wish.ipv6.primary(),
+            }),
+        };
+        match self.project.client.servers().make(&request).await {
+            Ok(made) => Ok(made),
+            Err(error) if error.class() == Class::Invalid => {
+                self.explain(image, architecture).await?;
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn firewalls(&self) -> Vec<CreateServerFirewall> {
+        let firewalls = self.wish.firewalls.iter().flatten().copied();
+        firewalls
+            .map(|firewall| CreateServerFirewall { firewall })
+            .collect()
+    }
+
+    /// The image as the API is asked for it. Names stand for one image of each architecture, and the API knows which.
+    async fn image(&self, image: &ServerImageChoice, architecture: &str) -> Result<String, Error> {
+        let ServerImageChoice {
+            name,
+            id,
+            label_selector,
+        } = image;
+        if let Some(given) = name.as_ref().or(id.as_ref()) {
+            return Ok(given.clone());
+        }
+        let selector = label_selector.as_deref().ok_or(Error::Required("image"))?;
+        let images = self.project.client.images();
+        let snapshot = images.newest_snapshot(selector, architecture).await?;
+        snapshot.map(|image| image.id.to_string()).ok_or_else(|| {
+            let problem = format!("no available snapshot for {architecture} matches {selector:?}");
+            Error::field("image.labelSelector", problem)
+        })
+    }
+
+    /// Says so when an image is the reason for a refusal.
+    async fn explain(&self, image: &ServerImageChoice, architecture: &str) -> Result<(), Error> {
+        let all = self.project.client.images().all(IMAGES_AGE).await?;
+        let fitting = || {
+            all.iter()
+                .filter(|image| image.architecture == architecture)
+        };
+        if let Some(name) = &image.name
+            && !fitting().any(|image| image.name == *name)
+        {
+            let names = fitting()
+                .map(|image| image.name.as_str())
+                .filter(|name| !name.is_empty());
+            let near = near(name, names);
+            let problem =
+                format!("there is no image {name:?} for {architecture}: choose one of {near}");
+            return Err(Error::field("image.name", problem));
+        }
+        if let Some(id) = &image.id
+            && !fitting().any(|image| image.id.to_string() == *id)
+        {
+            let problem =
+                format!("there is no image with id {id} for {architecture} in the project");
+            return Err(Error::field("image.id", problem));
+        }
+        Ok(())
+    }
+}

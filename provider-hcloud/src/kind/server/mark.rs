@@ -1,0 +1,160 @@
+//! Labels that a server carries for us: what it was made of where the API does not tell, and what is going on with it.
+//!
+//! They survive the end of this process, so everything that takes several steps goes on where it was left.
+
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
+
+use crate::{hcloud::labels::Labels, kind::parse_id};
+
+/// The server is not yet what its creation promised. Never set again once it is gone.
+pub(super) const SETUP: &str = "hcloud.openova.io/setup";
+/// The value of [`SETUP`] while it goes on.
+pub(super) const PENDING: &str = "pending";
+/// The value of [`SETUP`] when an action of it has failed.
+pub(super) const FAILED: &str = "failed";
+/// The server is being switched off for a change, and on again; a [`Stamp`].
+pub(super) const MAINTENANCE: &str = "hcloud.openova.io/maintenance";
+/// A change that needs the server off was refused; a [`Stamp`].
+pub(super) const REFUSED: &str = "hcloud.openova.io/refused";
+/// The server has to be reset for this field to take effect.
+pub(super) const RESTART: &str = "hcloud.openova.io/restart";
+/// Digest of the rescue that was last carried out.
+pub(super) const RESCUE: &str = "hcloud.openova.io/rescue";
+/// Digest of the user data that the server was made with.
+pub(super) const USER_DATA: &str = "hcloud.openova.io/user-data";
+/// Digest of the SSH keys that the server was made with.
+pub(super) const SSH_KEYS: &str = "hcloud.openova.io/ssh-keys";
+
+/// Primary IP that was taken away from the server, and is deleted if it was made with it.
+pub(super) const RELEASED_IPV4: &str = "hcloud.openova.io/released-ipv4";
+/// The same for the IPv6 network.
+pub(super) const RELEASED_IPV6: &str = "hcloud.openova.io/released-ipv6";
+
+/// The marks of a server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Marks<'a> {
+    pub(super) setup: bool,
+    pub(super) setup_failed: bool,
+    pub(super) maintenance: Option<Stamp>,
+    pub(super) refused: Option<Stamp>,
+    pub(super) restart: Option<&'a str>,
+    pub(super) rescue: Option<&'a str>,
+    pub(super) user_data: Option<&'a str>,
+    pub(super) ssh_keys: Option<&'a str>,
+    pub(super) released_ipv4: Option<u64>,
+    pub(super) released_ipv6: Option<u64>,
+}
+
+impl<'a> Marks<'a> {
+    pub(super) fn of(labels: &'a Labels) -> Self {
+        let get = |key: &str| labels.get(key).map(String::as_str);
+        Self {
+            setup: get(SETUP).is_some(),
+            setup_failed: get(SETUP) == Some(FAILED),
+            maintenance: get(MAINTENANCE).and_then(Stamp::parse),
+            refused: get(REFUSED).and_then(Stamp::parse),
+            restart: get(RESTART),
+            rescue: get(RESCUE),
+            user_data: get(USER_DATA),
+            ssh_keys: get(SSH_KEYS),
+            released_ipv4: get(RELEASED_IPV4).and_then(parse_id),
+            released_ipv6: get(RELEASED_IPV6).and_then(parse_id),
+        }
+    }
+}
+
+/// Since when something goes on, and for which changes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Stamp {
+    since: Timestamp,
+    of: String,
+}
+
+impl Stamp {
+    /// For the changes that `of` names, from `since` on.
+    pub(super) fn new(since: Timestamp, of: &str) -> Self {
+        let mut digest = digest(of.as_bytes());
+        digest.truncate(8);
+        let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
+        Self { since, of: digest }
+    }
+
+    /// Whether it is for these changes.
+    pub(super) fn is_of(&self, changes: &str) -> bool {
+        digest(changes.as_bytes()).starts_with(&self.of)
+    }
+
+    /// The moment `after` its beginning.
+    pub(super) fn after(&self, after: SignedDuration) -> Timestamp {
+        self.since.saturating_add(after).unwrap_or(Timestamp::MAX)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (seconds, of) = text.split_once('.')?;
+        Some(Self {
+            since: Timestamp::from_second(seconds.parse().ok()?).ok()?,
+            of: of.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.since.as_second(), self.of)
+    }
+}
+
+/// What can be recorded in a label of something that cannot be recorded itself.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    let hash = Sha256::digest(bytes);
+    hash.iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hcloud::labels;
+
+    #[test]
+    fn a_stamp_is_a_label_and_is_read_as_it_is_written() {
+        let now = "2026-11-21T08:00:00.7Z".parse().unwrap();
+        let stamp = Stamp::new(now, "serverType=cx33");
+        let text = stamp.to_string();
+        assert_eq!(labels::check_value(&text), Ok(()), "{text}");
+        let read = Stamp::parse(&text).unwrap();
+        assert_eq!(read, stamp);
+        assert!(read.is_of("serverType=cx33") && !read.is_of("serverType=cx43"));
+        assert_eq!(
+            read.after(SignedDuration::from_secs(60)).to_string(),
+            "2026-11-21T08:01:00Z"
+        );
+        for odd in ["", "1", "x.abc", "99999999999999999999.abc"] {
+            assert_eq!(Stamp::parse(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn keys_and_digests_are_labels() {
+        for key in [
+            SETUP,
+            MAINTENANCE,
+            REFUSED,
+            RESTART,
+            RESCUE,
+            USER_DATA,
+            SSH_KEYS,
+            RELEASED_IPV4,
+            RELEASED_IPV6,
+        ] {
+            assert_eq!(labels::check_key(key), Ok(()), "{key}");
+        }
+        let digest = digest(b"#cloud-config");
+        assert_eq!((digest.len(), labels::check_value(&digest)), (32, Ok(())));
+    }
+}

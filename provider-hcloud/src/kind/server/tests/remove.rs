@@ -1,0 +1,74 @@
+use super::*;
+use crate::managed::Retry;
+
+impl Stage {
+    async fn delete(&self, one: &mut One) -> Result<(), ExternalError> {
+        one.resource.metadata.deletion_timestamp =
+            Some(serde_json::from_value(json!("2026-11-21T08:00:00Z")).unwrap());
+        let present = self.look(one).await;
+        self.servers().delete(&one.desired(), &present).await
+    }
+}
+
+#[tokio::test]
+async fn a_protected_server_is_deleted_when_the_spec_lifts_the_protection() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({"deleteProtection": true})).await;
+    assert!(one.report().delete_protection && one.report().rebuild_protection);
+    let error = stage.delete(&mut one).await.unwrap_err();
+    assert!(
+        error.to_string().contains("deleteProtection is true"),
+        "{error}"
+    );
+    assert_eq!(stage.count(), 1);
+    one.set(&json!({"deleteProtection": false}));
+    stage.delete(&mut one).await.unwrap();
+    assert_eq!(stage.count(), 0);
+    assert!(stage.find(&mut one).await.is_none());
+}
+
+#[tokio::test]
+async fn a_server_is_deleted_although_what_its_spec_refers_to_is_gone() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({})).await;
+    one.set(&json!({"firewallIds": ["not resolved"], "serverType": "gone"}));
+    stage.delete(&mut one).await.unwrap();
+    assert_eq!(stage.count(), 0);
+}
+
+#[tokio::test]
+async fn a_server_is_shut_down_before_its_deletion_when_the_spec_says_so() {
+    let mut stage = Stage::new().await;
+    let spec = json!({"shutdownBeforeDeletion": true, "shutdownTimeout": 30});
+    for obeys in [true, false] {
+        let mut one = stage.ready(&spec).await;
+        stage.simulated(|project| {
+            project
+                .servers_mut()
+                .get_mut(one.id())
+                .unwrap()
+                .obeys_shutdown = obeys
+        });
+        stage.simulator.log().clear();
+        let error = stage.delete(&mut one).await.unwrap_err();
+        assert!(
+            error.to_string().contains("shuts down before its deletion"),
+            "{error}"
+        );
+        assert!(matches!(error.retry(), Retry::After(_)));
+        stage.crash();
+        if !obeys {
+            stage.hand.advance(Duration::from_secs(29));
+            stage.delete(&mut one).await.unwrap_err();
+            stage.hand.advance(Duration::from_secs(2));
+        }
+        stage.delete(&mut one).await.unwrap();
+        let calls = [
+            "PUT /servers/*",
+            "POST /servers/*/actions/shutdown",
+            "DELETE /servers/*",
+        ];
+        assert_eq!(stage.calls(), calls, "asked once");
+        assert_eq!(stage.count(), 0);
+    }
+}

@@ -1,0 +1,289 @@
+//! The spec of a server, read: ids are numbers, addresses are addresses, and what excludes each other is one choice.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use api::{PowerState, Server, ServerImageChoice, ServerParameters, ServerRescue};
+
+use super::{
+    attachment::{Attachment, Fields},
+    mark::digest,
+};
+use crate::{
+    hcloud::server::{IdOrName, Secret},
+    kind::{Error, parse_id},
+    managed::{Desired, desired::SecretError},
+};
+
+/// Field of the Secret with the user data.
+const USER_DATA_FIELD: &str = "userDataSecretRef";
+/// Most bytes of user data that the API takes.
+const USER_DATA_LIMIT: usize = 32 * 1024;
+/// How long a shutdown may take when the spec does not say.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What the spec asks for. `None` is not managed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wish {
+    /// Names of server types in order of preference.
+    pub(super) server_types: Vec<String>,
+    /// Names of locations in order of preference.
+    pub(super) locations: Vec<String>,
+    pub(super) image: Option<ServerImageChoice>,
+    pub(super) ssh_keys: Vec<IdOrName>,
+    /// Digest of the user data, when it can be had.
+    pub(super) user_data: Option<String>,
+    pub(super) networks: Option<Vec<Attachment>>,
+    pub(super) firewalls: Option<BTreeSet<u64>>,
+    pub(super) placement_group: Option<u64>,
+    pub(super) ipv4: Address,
+    pub(super) ipv6: Address,
+    pub(super) power: Option<PowerState>,
+    pub(super) keep_disk: bool,
+    pub(super) backups: Option<bool>,
+    /// Name or id; empty for an empty drive.
+    pub(super) iso: Option<String>,
+    pub(super) rescue: Option<ServerRescue>,
+    pub(super) shutdown_timeout: Duration,
+}
+
+/// A public address that is asked for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Address {
+    /// Not managed.
+    #[default]
+    Unmanaged,
+    /// None.
+    Absent,
+    /// Any.
+    Any,
+    /// The Primary IP with this id.
+    Primary(u64),
+}
+
+impl Address {
+    fn read(field: &str, enabled: Option<bool>, id_text: Option<&str>) -> Result<Self, Error> {
+        match (enabled, id_text) {
+            (Some(false), _) => Ok(Self::Absent),
+            (_, Some(text)) => Ok(Self::Primary(id(field, text)?)),
+            (Some(true), None) => Ok(Self::Any),
+            (None, None) => Ok(Self::Unmanaged),
+        }
+    }
+
+    /// Whether a new server has one.
+    pub(super) fn at_create(self) -> bool {
+        self != Self::Absent
+    }
+
+    /// The Primary IP.
+    pub(super) fn primary(self) -> Option<u64> {
+        match self {
+            Self::Primary(id) => Some(id),
+            Self::Unmanaged | Self::Absent | Self::Any => None,
+        }
+    }
+}
+
+/// An id that the spec gives at `field`.
+pub(super) fn id(field: impl Into<String>, text: &str) -> Result<u64, Error> {
+    parse_id(text).ok_or_else(|| {
+        Error::field(
+            field,
+            format!("{text:?} is not an id: ids are positive numbers"),
+        )
+    })
+}
+
+impl Wish {
+    /// Reads the spec.
+    ///
+    /// # Errors
+    /// The first field that cannot be read.
+    pub(super) fn read(desired: &Desired<Server>) -> Result<Self, Error> {
+        // Exhaustive, so that a new field is read or the compiler asks why not.
+        let ServerParameters {
+            name: _,
+            labels: _,
+            server_type,
+            server_types,
+            location,
+            locations,
+            image,
+            ssh_keys,
+            ssh_key_ids,
+            ssh_key_id_refs: _,
+            ssh_key_id_selector: _,
+            user_data_secret_ref: _,
+            public_net,
+            networks,
+            firewall_ids,
+            firewall_id_refs: _,
+            firewall_id_selector: _,
+            placement_group_id,
+            placement_group_id_ref: _,
+            placement_group_id_selector: _,
+            power_state,
+            keep_disk,
+            backups,
+            iso,
+            rescue,
+            delete_protection: _,
+            rebuild_protection: _,
+            shutdown_timeout: _,
+            shutdown_before_deletion: _,
+        } = &desired.spec.for_provider;
+        let public = public_net.clone().unwrap_or_default();
+        let keys = ssh_keys.iter().map(|text| Ok(id_or_name(text)));
+        let key_ids = ssh_key_ids.iter().flatten().enumerate();
+        let key_ids =
+            key_ids.map(|(index, text)| id(format!("sshKeyIds[{index}]"), text).map(IdOrName::Id));
+        let networks = networks.as_ref().map(|networks| {
+            let networks = networks.iter().enumerate().map(|(index, network)| {
+                let fields = Fields {
+                    path: &format!("networks[{index}]."),
+                    network_id: network.network_id.as_deref(),
+                    subnet_id: network.subnet_id.as_deref(),
+                    ip_range: network.ip_range.as_deref(),
+                    ip: network.ip.as_deref(),
+                    alias_ips: network.alias_ips.as_deref(),
+                };
+                fields.read()
+            });
+            networks.collect::<Result<Vec<_>, _>>()
+        });
+        let firewalls = firewall_ids.as_ref().map(|ids| {
+            let ids = ids.iter().enumerate();
+            let ids = ids.map(|(index, text)| id(format!("firewallIds[{index}]"), text));
+            ids.collect::<Result<BTreeSet<_>, _>>()
+        });
+        let group = placement_group_id.as_deref();
+        Ok(Self {
+            server_types: server_type
+                .iter()
+                .chain(server_types.iter().flatten())
+                .cloned()
+                .collect(),
+            locations: location
+                .iter()
+                .chain(locations.iter().flatten())
+                .cloned()
+                .collect(),
+            image: image.clone(),
+            ssh_keys: keys.chain(key_ids).collect::<Result<_, Error>>()?,
+            // A Secret that cannot be had says nothing about a server that exists.
+            user_data: user_data(desired)
+                .ok()
+                .flatten()
+                .map(|text| digest(text.expose().as_bytes())),
+            networks: networks.transpose()?,
+            firewalls: firewalls.transpose()?,
+            placement_group: group.map(|text| id("placementGroupId", text)).transpose()?,
+            ipv4: Address::read(
+                "publicNet.ipv4Id",
+                public.ipv4_enabled,
+                public.ipv4_id.as_deref(),
+            )?,
+            ipv6: Address::read(
+                "publicNet.ipv6Id",
+                public.ipv6_enabled,
+                public.ipv6_id.as_deref(),
+            )?,
+            power: *power_state,
+            keep_disk: keep_disk.unwrap_or_default(),
+            backups: *backups,
+            iso: iso.clone(),
+            rescue: rescue.clone(),
+            shutdown_timeout: shutdown_timeout(&desired.spec.for_provider),
+        })
+    }
+
+    /// Whether the server is to have no public address at all.
+    pub(super) fn is_private(&self) -> bool {
+        !self.ipv4.at_create() && !self.ipv6.at_create()
+    }
+
+    /// Whether the server is to stay off.
+    pub(super) fn is_off(&self) -> bool {
+        self.power == Some(PowerState::Stopped)
+    }
+
+    /// The networks that a create asks for.
+    pub(super) fn plain_networks(&self) -> impl Iterator<Item = u64> {
+        let networks = self.networks.iter().flatten();
+        networks
+            .filter(|network| network.is_plain())
+            .map(|network| network.network)
+    }
+
+    /// Whether a new server is started at once. It is not when something has to be done before its first start.
+    pub(super) fn starts_at_once(&self) -> bool {
+        let iso = self.iso.as_deref().is_some_and(|iso| !iso.is_empty());
+        let placed = self
+            .networks
+            .iter()
+            .flatten()
+            .any(|network| !network.is_plain());
+        !(self.is_off() || self.is_private() || iso || placed || self.rescue.is_some())
+    }
+
+    /// What stands for the SSH keys in a label; `None` when the spec names none.
+    pub(super) fn ssh_keys_digest(&self) -> Option<String> {
+        let keys = self.ssh_keys.iter().map(|key| match key {
+            IdOrName::Id(id) => id.to_string(),
+            IdOrName::Name(name) => name.clone(),
+        });
+        let keys: BTreeSet<String> = keys.collect();
+        let keys: Vec<String> = keys.into_iter().collect();
+        (!keys.is_empty()).then(|| digest(keys.join("\n").as_bytes()))
+    }
+
+    /// What stands for the rescue system in a label.
+    pub(super) fn rescue_digest(&self) -> Option<String> {
+        let ServerRescue { type_, ssh_keys } = self.rescue.as_ref()?;
+        let mut words = vec![type_.as_deref().unwrap_or(RESCUE_TYPE)];
+        words.extend(ssh_keys.iter().map(String::as_str));
+        Some(digest(words.join("\n").as_bytes()))
+    }
+}
+
+/// How long a shutdown may take.
+pub(super) fn shutdown_timeout(spec: &ServerParameters) -> Duration {
+    let seconds = spec.shutdown_timeout;
+    let seconds = seconds.map(|seconds| u64::try_from(seconds).unwrap_or_default());
+    seconds.map_or(SHUTDOWN_TIMEOUT, Duration::from_secs)
+}
+
+/// The rescue system when the spec does not say.
+pub(super) const RESCUE_TYPE: &str = "linux64";
+
+/// Names of digits only are taken for ids.
+pub(super) fn id_or_name(text: &str) -> IdOrName {
+    parse_id(text).map_or_else(|| IdOrName::Name(text.to_owned()), IdOrName::Id)
+}
+
+/// The user data that the spec names.
+///
+/// # Errors
+/// When the Secret cannot be had, or holds what the API would refuse.
+pub(super) fn user_data(desired: &Desired<Server>) -> Result<Option<Secret>, Error> {
+    let value = match desired.secret(USER_DATA_FIELD) {
+        Ok(value) => value,
+        Err(SecretError::NotNamed(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let bytes = value.expose();
+    if bytes.len() > USER_DATA_LIMIT {
+        let problem = format!(
+            "the user data has {} bytes, and Hetzner takes {USER_DATA_LIMIT} at most: let it load the rest from elsewhere",
+            bytes.len()
+        );
+        return Err(Error::field(USER_DATA_FIELD, problem));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| {
+        Error::field(
+            USER_DATA_FIELD,
+            "the user data is not text: encode it as cloud-init allows",
+        )
+    })?;
+    Ok(Some(Secret::new(text.to_owned())))
+}

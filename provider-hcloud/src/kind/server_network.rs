@@ -1,0 +1,164 @@
+//! ServerNetwork: the attachment of a server to a network, a part of the server.
+
+use std::fmt;
+
+use api::{ServerNetwork, ServerNetworkObservation};
+use serde_json::json;
+
+use super::{
+    Error, Project, parse_id,
+    part::{PartKind, PresentOf},
+    report_id, required_id,
+    server::{Attachment, Fields, list},
+};
+use crate::{
+    hcloud,
+    managed::{Desired, Present, credentials::SecretValue},
+};
+
+/// The kind ServerNetwork.
+#[derive(Debug)]
+pub enum ServerNetworks {}
+
+/// An attachment is found by its server and its network: there is one for each pair.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Key {
+    server: u64,
+    network: u64,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.server, self.network)
+    }
+}
+
+impl PartKind for ServerNetworks {
+    type Resource = ServerNetwork;
+    type Parent = hcloud::Server;
+    type Key = Key;
+
+    const FORM: &'static str = "<server id>-<network id>";
+
+    fn parse(external_name: &str) -> Option<Key> {
+        let (server, network) = external_name.split_once('-')?;
+        Some(Key {
+            server: parse_id(server)?,
+            network: parse_id(network)?,
+        })
+    }
+
+    fn key(resource: &ServerNetwork) -> Result<Key, Error> {
+        let server = resource.spec.for_provider.server_id.as_deref();
+        Ok(Key {
+            server: required_id("serverId", server)?,
+            network: attachment(resource)?.network,
+        })
+    }
+
+    fn parent(key: &Key) -> u64 {
+        key.server
+    }
+
+    async fn present(
+        _: &Project,
+        desired: &Desired<ServerNetwork>,
+        key: &Key,
+        server: &hcloud::Server,
+    ) -> Result<Option<PresentOf<Self>>, Error> {
+        let Some(observed) = server.attachment(key.network) else {
+            return Ok(None);
+        };
+        let mut alias_ips = observed.alias_ips.clone();
+        alias_ips.sort_unstable();
+        let report = ServerNetworkObservation {
+            server_id: report_id(key.server),
+            network_id: report_id(key.network),
+            ip: observed.ip.clone(),
+            alias_ips,
+            mac_address: observed.mac_address.clone(),
+        };
+        let mut present = Present::new(key.to_string(), report);
+        if desired.metadata.deletion_timestamp.is_some() {
+            return Ok(Some(present));
+        }
+        let wanted = attachment(desired)?;
+        let drift = &mut present.drift;
+        if let Some(misplaced) = wanted.misplaced(observed) {
+            let wanted = misplaced.desired.as_str();
+            drift.check_fixed(misplaced.field, Some(wanted), observed.ip.as_str());
+        }
+        if let Some(aliases) = wanted.other_aliases(observed) {
+            let found = list(&observed.alias_ips);
+            drift.check("aliasIps", Some(&list(aliases)), &found);
+        }
+        if wanted.ip.is_none() {
+            present.late_init = Some(json!({"ip": observed.ip}));
+        }
+        let ip = SecretValue::new(observed.ip.clone().into_bytes());
+        present.connection.insert("privateIPv4", ip);
+        Ok(Some(present))
+    }
+
+    /// The API refuses while another change of the server or the network goes on; then the call is repeated.
+    async fn create(
+        project: &Project,
+        desired: &Desired<ServerNetwork>,
+        key: &Key,
+    ) -> Result<(), Error> {
+        let servers = project.client.servers();
+        let request = attachment(desired)?.request();
+        match servers.attach(key.server, &request).await {
+            // By an earlier create whose answer was lost, or by somebody else: one attachment is as good as another.
+            Err(error) if error.code() == Some("server_already_attached") => {
+                servers.doubt(key.server);
+                Ok(())
+            }
+            attached => Ok(attached?),
+        }
+    }
+
+    async fn update(
+        project: &Project,
+        desired: &Desired<ServerNetwork>,
+        key: &Key,
+        present: &PresentOf<Self>,
+    ) -> Result<(), Error> {
+        if !present.drift.touches("aliasIps") {
+            return Ok(());
+        }
+        let aliases: Vec<_> = attachment(desired)?
+            .alias_ips
+            .into_iter()
+            .flatten()
+            .collect();
+        let servers = project.client.servers();
+        Ok(servers
+            .change_alias_ips(key.server, key.network, &aliases)
+            .await?)
+    }
+
+    async fn delete(project: &Project, _: &Desired<ServerNetwork>, key: &Key) -> Result<(), Error> {
+        Ok(project
+            .client
+            .servers()
+            .detach(key.server, key.network)
+            .await?)
+    }
+}
+
+fn attachment(resource: &ServerNetwork) -> Result<Attachment, Error> {
+    let spec = &resource.spec.for_provider;
+    let fields = Fields {
+        path: "",
+        network_id: spec.network_id.as_deref(),
+        subnet_id: spec.subnet_id.as_deref(),
+        ip_range: spec.ip_range.as_deref(),
+        ip: spec.ip.as_deref(),
+        alias_ips: spec.alias_ips.as_deref(),
+    };
+    fields.read()
+}
+
+#[cfg(test)]
+mod tests;

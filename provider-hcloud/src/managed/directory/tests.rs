@@ -1,0 +1,194 @@
+use api::{ReferencePolicy, Route, Selector};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A network as a watch shows it.
+fn network(name: &str, external_name: Option<&str>, labels: Value) -> ObjectMeta {
+    let annotations = external_name.map(|name| json!({annotations::EXTERNAL_NAME: name}));
+    serde_json::from_value(json!({
+        "name": name,
+        "namespace": "team",
+        "labels": labels,
+        "annotations": annotations,
+        "ownerReferences": [{"apiVersion": "v1", "kind": "X", "name": "x", "uid": "owner", "controller": true}],
+    }))
+    .unwrap()
+}
+
+fn directory() -> Directory {
+    let directory = Directory::default();
+    directory.enter("Network", &network("main", Some("1"), json!({"tier": "a"})));
+    directory.enter("Network", &network("side", Some("2"), json!({"tier": "b"})));
+    directory.enter("Network", &network("new", None, json!({"tier": "c"})));
+    let known = [
+        network("main", None, json!({})),
+        network("side", None, json!({})),
+        network("new", None, json!({})),
+    ];
+    directory.complete("Network", known.iter());
+    directory
+}
+
+fn route(for_provider: &Value) -> Route {
+    serde_json::from_value(json!({
+        "apiVersion": "hcloud.openova.io/v1alpha1",
+        "kind": "Route",
+        "metadata": {"name": "r", "namespace": "team"},
+        "spec": {"forProvider": for_provider},
+    }))
+    .unwrap()
+}
+
+/// What the network of a route with this spec is.
+fn resolved(directory: &Directory, for_provider: &Value) -> Result<Option<String>, String> {
+    let mut route = route(for_provider);
+    directory
+        .resolve(&mut route)
+        .map(|()| route.spec.for_provider.network_id)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_reference_stands_for_an_external_name_or_says_why_not() {
+    let directory = directory();
+    let always = json!({"resolve": "Always"});
+    let optional = json!({"resolution": "Optional"});
+    for (spec, expected) in [
+        (json!({}), Ok(None)),
+        (json!({"networkId": "7"}), Ok(Some("7"))),
+        (json!({"networkIdRef": {"name": "main"}}), Ok(Some("1"))),
+        (
+            json!({"networkId": "7", "networkIdRef": {"name": "main"}}),
+            Ok(Some("7")),
+        ),
+        (
+            json!({"networkId": "7", "networkIdRef": {"name": "main", "policy": always}}),
+            Ok(Some("1")),
+        ),
+        (
+            json!({"networkIdRef": {"name": "none"}}),
+            Err("networkId: Network none does not exist"),
+        ),
+        (
+            json!({"networkIdRef": {"name": "none", "policy": optional}}),
+            Ok(None),
+        ),
+        (
+            json!({"networkIdRef": {"name": "new"}}),
+            Err("Network new has no external name yet"),
+        ),
+        (
+            json!({"networkIdSelector": {"matchLabels": {"tier": "b"}}}),
+            Ok(Some("2")),
+        ),
+        (
+            json!({"networkIdSelector": {"matchLabels": {"tier": "z"}}}),
+            Err("no Network"),
+        ),
+        (
+            json!({"networkIdSelector": {"matchLabels": {"tier": "z"}, "policy": optional}}),
+            Ok(None),
+        ),
+        (
+            json!({"networkIdSelector": {}}),
+            Err("several of kind Network (main, new, side)"),
+        ),
+        (
+            json!({"networkIdSelector": {"matchLabels": {"tier": "a"}, "matchControllerRef": true}}),
+            Err("no Network"),
+        ),
+    ] {
+        match (resolved(&directory, &spec), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found.as_deref(), expected, "{spec}"),
+            (Err(error), Err(expected)) => assert!(error.contains(expected), "{spec}: {error}"),
+            (found, expected) => panic!("{spec}: {found:?} instead of {expected:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_selector_can_ask_for_the_same_controller() {
+    let directory = directory();
+    let mut route = route(
+        &json!({"networkIdSelector": {"matchLabels": {"tier": "a"}, "matchControllerRef": true}}),
+    );
+    route.metadata.owner_references = network("x", None, json!({})).owner_references;
+    directory.resolve(&mut route).unwrap();
+    assert_eq!(route.spec.for_provider.network_id.as_deref(), Some("1"));
+}
+
+#[test]
+fn several_are_resolved_sorted_and_each_once() {
+    let directory = directory();
+    let (mut values, names) = (Vec::new(), ["side", "main", "side"]);
+    let references: Vec<_> = names.into_iter().map(Reference::to).collect();
+    let search = Search {
+        directory: &directory,
+        namespace: "team",
+        controller: None,
+        path: "networkIds",
+        kind: "Network",
+    };
+    search.fill_many(&mut values, &references, None).unwrap();
+    assert_eq!(values, ["1", "2"]);
+    let selector = Selector {
+        policy: Some(ReferencePolicy {
+            resolve: Resolve::Always,
+            resolution: Resolution::Optional,
+        }),
+        ..Selector::default()
+    };
+    search.fill_many(&mut values, &[], Some(&selector)).unwrap();
+    assert_eq!(values, ["1", "2"], "the one without a name is left out");
+}
+
+#[test]
+fn namespaces_and_kinds_are_kept_apart() {
+    let directory = directory();
+    let spec = json!({"networkIdRef": {"name": "main"}});
+    let mut stranger = route(&spec);
+    stranger.metadata.namespace = Some("other".to_owned());
+    assert!(directory.resolve(&mut stranger).is_err());
+    let empty = Directory::default();
+    let error = resolved(&empty, &spec).unwrap_err();
+    assert!(error.contains("does not watch Network"), "{error}");
+}
+
+#[test]
+fn those_who_refer_to_what_changed_are_told_and_no_others() {
+    let directory = directory();
+    let mut changes = directory.changes();
+    let waiting = route(&json!({"networkIdRef": {"name": "new"}}));
+    let content = route(&json!({"networkIdRef": {"name": "main"}}));
+    let selecting = route(&json!({"networkIdSelector": {}}));
+
+    directory.enter("Network", &network("new", None, json!({"tier": "c"})));
+    assert!(changes.try_recv().is_err(), "nothing has changed");
+    directory.enter("Network", &network("new", Some("3"), json!({"tier": "c"})));
+    let change = changes.try_recv().unwrap();
+    assert!(change.concerns(&waiting) && change.concerns(&selecting));
+    assert!(!change.concerns(&content));
+
+    directory.remove("Network", &network("main", None, json!({})));
+    let change = changes.try_recv().unwrap();
+    assert!(change.concerns(&content) && change.concerns(&selecting));
+    assert!(!change.concerns(&waiting));
+    directory.remove("Network", &network("main", None, json!({})));
+    assert!(changes.try_recv().is_err(), "it was gone already");
+}
+
+#[test]
+fn what_is_gone_is_not_found_and_a_missed_deletion_is_noticed_by_the_next_list() {
+    let directory = directory();
+    let spec = json!({"networkIdRef": {"name": "main"}});
+    directory.remove("Network", &network("main", None, json!({})));
+    assert!(resolved(&directory, &spec).is_err());
+    let left = [network("side", None, json!({}))];
+    directory.complete("Network", left.iter());
+    assert_eq!(
+        directory.name_of("Network", "team", "2").as_deref(),
+        Some("side")
+    );
+    assert!(resolved(&directory, &json!({"networkIdRef": {"name": "new"}})).is_err());
+}
