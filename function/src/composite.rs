@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::claim::validate::{Problem, Problems};
 use crate::claim::{PlatformSpec, RegionSpec};
-use crate::structpb::View;
+use crate::structpb::deserializer;
+use crate::structpb::view::{ValueView, View};
 
 /// A composite resource of a kind that this function composes.
 #[derive(Debug)]
@@ -83,10 +84,15 @@ const MACHINERY: [&str; 12] = [
 ];
 
 /// The spec of a claim or composite resource without what Crossplane added.
-pub fn without_machinery(spec: &mut Map<String, Value>) {
+pub fn spec(object: View<'_>) -> Map<String, Value> {
+    let mut spec = match object.json(&["spec"]) {
+        Some(Value::Object(spec)) => spec,
+        _ => Map::new(),
+    };
     for field in MACHINERY {
         spec.remove(field);
     }
+    spec
 }
 
 impl Composite {
@@ -128,7 +134,7 @@ impl Platform {
         Ok(Self {
             identity,
             root_kind,
-            spec: spec(object)?,
+            spec: typed_spec(object)?,
         })
     }
 }
@@ -137,7 +143,7 @@ impl Region {
     fn read(object: View<'_>) -> Result<Self, Error> {
         Ok(Self {
             identity: own_identity(object),
-            spec: spec(object)?,
+            spec: typed_spec(object)?,
         })
     }
 }
@@ -155,12 +161,16 @@ fn text(object: View<'_>, path: &[&str]) -> String {
 
 /// Reads the spec strictly: a field that nobody knows is a mistake that would
 /// otherwise be ignored in silence.
-fn spec<T: DeserializeOwned>(object: View<'_>) -> Result<T, Problem> {
-    let mut spec = match object.json(&["spec"]) {
-        Some(Value::Object(spec)) => spec,
-        _ => Map::new(),
-    };
-    without_machinery(&mut spec);
+fn typed_spec<T: DeserializeOwned>(object: View<'_>) -> Result<T, Problem> {
+    let fields = object.get("spec").and_then(ValueView::object);
+    let fields = fields.into_iter().flat_map(View::fields);
+    let ours = fields.filter(|field| !matches!(field, Ok((name, _)) if MACHINERY.contains(name)));
+    // Where a mistake is, only a second reading finds out: to keep track of it costs
+    // as much as the reading.
+    T::deserialize(deserializer(ours)).or_else(|_| traced(spec(object)))
+}
+
+fn traced<T: DeserializeOwned>(spec: Map<String, Value>) -> Result<T, Problem> {
     serde_path_to_error::deserialize(Value::Object(spec)).map_err(|error| {
         let path = match error.path().to_string().as_str() {
             "." => "spec".to_owned(),

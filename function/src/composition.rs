@@ -1,16 +1,21 @@
 //! What every composite resource results in: objects, a status and conditions.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use serde::Serialize;
+
+use crate::claim::{PlatformStatus, RegionStatus};
 use crate::ready::Readiness;
+use crate::structpb::encode;
 
 /// Everything that a composite resource should result in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Composition {
     /// The objects.
     pub desired: Vec<Desired>,
     /// The status of the composite resource, whole: what is left out is removed.
-    pub status: Map<String, Value>,
+    pub status: Status,
     /// Its conditions, whole: what is left out becomes Unknown.
     pub conditions: Vec<Condition>,
 }
@@ -21,10 +26,47 @@ pub struct Desired {
     /// Identifies the object within its composite for ever: another key is another
     /// object.
     pub key: String,
-    /// The object: everything that we want of it, nothing that we merely saw.
-    pub object: Map<String, Value>,
+    /// The object as a `Struct`: everything that we want of it, nothing that we merely
+    /// saw.
+    pub object: Bytes,
     /// Whether it is ready.
     pub ready: bool,
+}
+
+/// The status of a composite resource of one of our kinds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Status {
+    /// Of an `XPlatform`.
+    Platform(PlatformStatus),
+    /// Of an `XRegion`.
+    Region(RegionStatus),
+}
+
+/// An object that we compose.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Object<'a, Spec> {
+    pub(crate) api_version: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) metadata: Metadata<'a>,
+    pub(crate) spec: Spec,
+}
+
+/// The metadata of an object that we compose.
+#[derive(Debug, Serialize)]
+pub(crate) struct Metadata<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) labels: BTreeMap<&'static str, &'a str>,
+    pub(crate) name: &'a str,
+    pub(crate) namespace: &'a str,
+}
+
+impl<Spec: Serialize> Object<'_, Spec> {
+    /// The object as a `Struct`.
+    pub(crate) fn encode(&self) -> Bytes {
+        encode(self).into()
+    }
 }
 
 /// A condition of a composite resource, shown on its claim too.

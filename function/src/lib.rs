@@ -23,7 +23,6 @@ pub mod claim;
 pub mod cli;
 pub mod composite;
 pub mod composition;
-mod json;
 pub mod label;
 mod metrics;
 pub mod name;

@@ -16,7 +16,8 @@ const HASH: usize = 6;
 
 /// Joins the name of the platform and the parts that lead to an object.
 pub fn join(platform: &str, parts: &[&str]) -> String {
-    let mut joined = platform.to_owned();
+    let mut joined = String::with_capacity(MAX);
+    joined.push_str(platform);
     for part in parts {
         joined.push('-');
         joined.push_str(part);

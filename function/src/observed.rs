@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crossplane_proto::v1;
 
-use crate::structpb::View;
+use crate::structpb::view::{ValueView, View};
 
 /// The resources that a composite composed earlier, by their key.
 #[derive(Debug, Default)]
@@ -42,29 +42,72 @@ impl Observed {
 /// A status condition of an observed object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Condition<'a> {
-    /// `True`, `False` or `Unknown`.
-    pub status: &'a str,
-    /// One word.
-    pub reason: &'a str,
-    /// The text.
-    pub message: &'a str,
-    /// The generation of the object that it speaks of, where it says so.
-    pub generation: Option<i64>,
+    kind: Option<ValueView<'a>>,
+    status: Option<ValueView<'a>>,
+    reason: Option<ValueView<'a>>,
+    message: Option<ValueView<'a>>,
+    generation: Option<ValueView<'a>>,
 }
 
-/// The condition of this type.
-pub fn condition<'a>(object: View<'a>, kind: &str) -> Option<Condition<'a>> {
-    object
-        .at(&["status", "conditions"])?
-        .items()
-        .filter_map(|item| item.object())
-        .find(|item| item.text(&["type"]) == Some(kind))
-        .map(|item| Condition {
-            status: item.text(&["status"]).unwrap_or_default(),
-            reason: item.text(&["reason"]).unwrap_or_default(),
-            message: item.text(&["message"]).unwrap_or_default(),
-            generation: item
-                .get("observedGeneration")
-                .and_then(|value| value.integer()),
-        })
+impl<'a> Condition<'a> {
+    fn read(condition: View<'a>) -> Self {
+        let [kind, status, reason, message, generation] =
+            condition.pick(["type", "status", "reason", "message", "observedGeneration"]);
+        Self {
+            kind,
+            status,
+            reason,
+            message,
+            generation,
+        }
+    }
+
+    /// `True`, `False` or `Unknown`.
+    pub fn status(&self) -> &'a str {
+        text(self.status)
+    }
+
+    /// One word.
+    pub fn reason(&self) -> &'a str {
+        text(self.reason)
+    }
+
+    /// The text.
+    pub fn message(&self) -> &'a str {
+        text(self.message)
+    }
+
+    /// The generation of the object that it speaks of, where it says so.
+    pub fn generation(&self) -> Option<i64> {
+        self.generation?.integer()
+    }
+}
+
+fn text(value: Option<ValueView<'_>>) -> &str {
+    value.and_then(ValueView::text).unwrap_or_default()
+}
+
+/// The conditions of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conditions<'a>(Vec<Condition<'a>>);
+
+/// Objects rarely have more conditions.
+const TYPICAL_CONDITIONS: usize = 8;
+
+impl<'a> Conditions<'a> {
+    /// Reads the conditions in the status of an object.
+    pub fn read(object: View<'a>) -> Self {
+        let mut conditions = Vec::with_capacity(TYPICAL_CONDITIONS);
+        if let Some(list) = object.at(&["status", "conditions"]) {
+            let items = list.items().filter_map(|item| item.object());
+            conditions.extend(items.map(Condition::read));
+        }
+        Self(conditions)
+    }
+
+    /// The condition of this type.
+    pub fn get(&self, kind: &str) -> Option<&Condition<'a>> {
+        let of_kind = |condition: &&Condition<'_>| condition.kind.is_some_and(|is| is.is(kind));
+        self.0.iter().find(of_kind)
+    }
 }

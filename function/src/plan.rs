@@ -6,8 +6,12 @@
 //! data becomes a step of the plan, and until that step is approved the child is
 //! emitted as it is.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use provider_hcloud_api::managed::ProviderConfigReference;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::claim::network::{Network, NetworkStatus, Range};
 use crate::claim::platform::{
@@ -15,12 +19,11 @@ use crate::claim::platform::{
 };
 use crate::claim::validate::{Problem, Problems, ValidPlatform, ValidRegion};
 use crate::claim::{API_VERSION, RegionSpec};
-use crate::composite::{Identity, without_machinery};
-use crate::composition::{Composition, Condition, Desired, summary};
-use crate::json::{object, taken};
+use crate::composite::{self, Identity};
+use crate::composition::{Composition, Condition, Desired, Metadata, Object, Status, summary};
 use crate::observed::Observed;
 use crate::ready::{self, Readiness};
-use crate::structpb::View;
+use crate::structpb::view::{ValueView, View};
 use crate::{label, name};
 
 /// Keys of the regions: this prefix and the region's name.
@@ -39,28 +42,35 @@ pub fn platform(
     claim: &ValidPlatform,
     observed: &Observed,
 ) -> Result<Composition, Problems> {
-    let networks = allocate(claim, observed)?;
-    let mut desired = Vec::new();
+    let mut existing: BTreeMap<_, _> = observed
+        .with_prefix(REGION)
+        .map(|(region, child)| (region, Existing::read(child)))
+        .collect();
+    let networks = allocate(claim, &existing)?;
+    let mut desired = Vec::with_capacity(claim.regions.len() + 1);
     let mut status = PlatformStatus::default();
     let mut readiness = Vec::with_capacity(claim.regions.len());
 
     for (region, range) in claim.regions.iter().zip(networks) {
-        let key = format!("{REGION}{}", region.name);
-        let child = observed.get(&key);
-        let ready = ready::of(child, &[Condition::VALID, Condition::INFRASTRUCTURE_READY]);
+        let child = existing.remove(region.name.as_str());
+        let ready = ready::of(
+            child.as_ref().map(|child| child.object),
+            &[Condition::VALID, Condition::INFRASTRUCTURE_READY],
+        );
+        let spec = region_spec(&claim.config, region, range);
         desired.push(Desired {
-            key,
-            object: region_object(
-                identity,
-                &region.name,
-                &object(&region_spec(&claim.config, region, range)),
-            ),
+            key: [REGION, &region.name].concat(),
+            object: region_object(identity, &region.name, &spec),
             ready: ready.ready,
         });
-        status.regions.push(row(region, range, &ready, child));
+        status
+            .regions
+            .push(row(region, range, &ready, child.as_ref()));
         readiness.push((region.name.as_str(), ready));
     }
-    for removed in removed_regions(identity, claim, observed) {
+    // What is left is in the claim no more.
+    for (region, child) in existing {
+        let removed = removed_region(identity, region, child.object);
         let approved = claim
             .approve
             .iter()
@@ -84,23 +94,48 @@ pub fn platform(
     ];
     Ok(Composition {
         desired,
-        status: object(&status),
+        status: Status::Platform(status),
         conditions,
     })
 }
 
+/// A region that exists, and what was decided about it for good.
+struct Existing<'a> {
+    object: View<'a>,
+    location: Option<&'a str>,
+    range: Option<Range>,
+}
+
+impl<'a> Existing<'a> {
+    fn read(object: View<'a>) -> Self {
+        let spec = object.get("spec").and_then(ValueView::object);
+        let [location, network] = spec.map_or([None; 2], |spec| spec.pick(["location", "network"]));
+        let cidr = network
+            .and_then(ValueView::object)
+            .and_then(|network| network.text(&["cidr"]));
+        Self {
+            object,
+            location: location.and_then(ValueView::text),
+            range: cidr.and_then(|cidr| cidr.parse().ok()),
+        }
+    }
+}
+
 /// Decides the range of every region's network: recorded, else asked for, else the
 /// lowest free slot.
-fn allocate(claim: &ValidPlatform, observed: &Observed) -> Result<Vec<Range>, Problems> {
+fn allocate(
+    claim: &ValidPlatform,
+    existing: &BTreeMap<&str, Existing<'_>>,
+) -> Result<Vec<Range>, Problems> {
     let mut problems = Vec::new();
     let mut decided: Vec<Option<Range>> = Vec::with_capacity(claim.regions.len());
     for region in &claim.regions {
-        let child = observed.get(&format!("{REGION}{}", region.name));
+        let child = existing.get(region.name.as_str());
         check_location(region, child, &mut problems);
-        decided.push(match (recorded_range(child), region.range) {
+        decided.push(match (child.and_then(|child| child.range), region.range) {
             (Some(recorded), Some(asked)) if !asked.contains(recorded) => {
                 problems.push(Problem::new(
-                    format!("{}.network.cidr", region.path),
+                    format!("{}.network.cidr", region.path()),
                     format_args!(
                         "the network of region {} is {recorded} and can only grow: write {recorded} or a range that contains it",
                         region.name
@@ -114,11 +149,7 @@ fn allocate(claim: &ValidPlatform, observed: &Observed) -> Result<Vec<Range>, Pr
     check_overlaps(claim, &decided, &mut problems);
 
     let mut used: Vec<Range> = decided.iter().flatten().copied().collect();
-    used.extend(
-        observed
-            .with_prefix(REGION)
-            .filter_map(|(_, child)| recorded_range(Some(child))),
-    );
+    used.extend(existing.values().filter_map(|child| child.range));
     let mut ranges = Vec::with_capacity(decided.len());
     for (region, range) in claim.regions.iter().zip(decided) {
         let range = range.or_else(|| {
@@ -132,7 +163,7 @@ fn allocate(claim: &ValidPlatform, observed: &Observed) -> Result<Vec<Range>, Pr
                 ranges.push(range);
             }
             None => problems.push(Problem::new(
-                format!("{}.network.cidr", region.path),
+                format!("{}.network.cidr", region.path()),
                 "no 10.x.0.0/16 is free in this platform: write the range that this region shall have",
             )),
         }
@@ -141,15 +172,11 @@ fn allocate(claim: &ValidPlatform, observed: &Observed) -> Result<Vec<Range>, Pr
     Ok(ranges)
 }
 
-fn recorded_range(child: Option<View<'_>>) -> Option<Range> {
-    child?.text(&["spec", "network", "cidr"])?.parse().ok()
-}
-
-fn check_location(region: &ValidRegion, child: Option<View<'_>>, problems: &mut Vec<Problem>) {
-    let recorded = child.and_then(|child| child.text(&["spec", "location"]));
+fn check_location(region: &ValidRegion, child: Option<&Existing<'_>>, problems: &mut Vec<Problem>) {
+    let recorded = child.and_then(|child| child.location);
     if let Some(recorded) = recorded.filter(|recorded| *recorded != region.location) {
         problems.push(Problem::new(
-            format!("{}.location", region.path),
+            format!("{}.location", region.path()),
             format_args!(
                 "region {} is in {recorded} and cannot move to {}: add a region there and remove this one",
                 region.name, region.location
@@ -169,10 +196,10 @@ fn check_overlaps(claim: &ValidPlatform, decided: &[Option<Range>], problems: &m
         for (earlier, other) in &known[..index] {
             if range.overlaps(*other) && region.network.must_differ_from(&earlier.network) {
                 problems.push(Problem::new(
-                    format!("{}.network.cidr", region.path),
+                    format!("{}.network.cidr", region.path()),
                     format_args!(
                         "{range} of region {} overlaps {other} of region {} ({}.network.cidr): choose another range, or isolate one of them with interRegion: none",
-                        region.name, earlier.name, earlier.path
+                        region.name, earlier.name, earlier.path()
                     ),
                 ));
             }
@@ -191,28 +218,30 @@ fn region_spec(config: &ProviderConfigReference, region: &ValidRegion, range: Ra
     }
 }
 
-fn region_object(
-    identity: &Identity,
-    region: &str,
-    spec: &Map<String, Value>,
-) -> Map<String, Value> {
-    taken(json!({
-        "apiVersion": API_VERSION,
-        "kind": "XRegion",
-        "metadata": {
-            "name": name::join(&identity.name, &[region]),
-            "namespace": identity.namespace,
-            "labels": { (label::PLATFORM): label::value(&identity.name), (label::REGION): region },
+fn region_object(identity: &Identity, region: &str, spec: &impl Serialize) -> Bytes {
+    let platform = label::value(&identity.name);
+    let object = Object {
+        api_version: API_VERSION,
+        kind: "XRegion",
+        metadata: Metadata {
+            labels: [
+                (label::PLATFORM, platform.as_str()),
+                (label::REGION, region),
+            ]
+            .into(),
+            name: &name::join(&identity.name, &[region]),
+            namespace: &identity.namespace,
         },
-        "spec": spec,
-    }))
+        spec,
+    };
+    object.encode()
 }
 
 fn row(
     region: &ValidRegion,
     range: Range,
     ready: &Readiness,
-    child: Option<View<'_>>,
+    child: Option<&Existing<'_>>,
 ) -> RegionRow {
     RegionRow {
         name: region.name.clone(),
@@ -221,9 +250,9 @@ fn row(
         reason: ready.reason.clone(),
         message: ready.message.clone(),
         network: NetworkStatus {
-            cidr: Some(range.to_string()),
+            cidr: Some(range),
             id: child
-                .and_then(|child| child.text(&["status", "network", "id"]))
+                .and_then(|child| child.object.text(&["status", "network", "id"]))
                 .map(ToOwned::to_owned),
         },
     }
@@ -235,44 +264,29 @@ struct Removed {
     as_it_is: Desired,
 }
 
-fn removed_regions<'a>(
-    identity: &'a Identity,
-    claim: &'a ValidPlatform,
-    observed: &'a Observed,
-) -> impl Iterator<Item = Removed> + 'a {
-    observed
-        .with_prefix(REGION)
-        .filter(|(region, _)| claim.regions.iter().all(|wanted| wanted.name != *region))
-        .map(|(region, child)| {
-            let mut recorded = match child.json(&["spec"]) {
-                Some(Value::Object(spec)) => spec,
-                _ => Map::new(),
-            };
-            without_machinery(&mut recorded);
-            let object = region_object(identity, region, &recorded);
-            let name = child
-                .text(&["metadata", "name"])
-                .unwrap_or_default()
-                .to_owned();
-            let range = child
-                .text(&["spec", "network", "cidr"])
-                .unwrap_or("an unknown range");
-            Removed {
-                step: planned(
-                    "XRegion",
-                    name,
-                    "Delete",
-                    format!(
-                        "region {region} is not in spec.regions any more; its network {range} and all that lives in it go with it"
-                    ),
-                ),
-                as_it_is: Desired {
-                    key: format!("{REGION}{region}"),
-                    object,
-                    ready: ready::of(Some(child), &[]).ready,
-                },
-            }
-        })
+fn removed_region(identity: &Identity, region: &str, child: View<'_>) -> Removed {
+    let name = child
+        .text(&["metadata", "name"])
+        .unwrap_or_default()
+        .to_owned();
+    let range = child
+        .text(&["spec", "network", "cidr"])
+        .unwrap_or("an unknown range");
+    Removed {
+        step: planned(
+            "XRegion",
+            name,
+            "Delete",
+            format!(
+                "region {region} is not in spec.regions any more; its network {range} and all that lives in it go with it"
+            ),
+        ),
+        as_it_is: Desired {
+            key: [REGION, region].concat(),
+            object: region_object(identity, region, &composite::spec(child)),
+            ready: ready::of(Some(child), &[]).ready,
+        },
+    }
 }
 
 fn planned(kind: &str, name: String, action: &str, why: String) -> PlannedStep {
@@ -310,25 +324,27 @@ fn changes_applied(plan: &[PlannedStep]) -> Condition {
 /// A Usage without a user: as long as it exists, deleting the claim is refused with
 /// its reason.
 fn protection(identity: &Identity, root_kind: &str, observed: &Observed) -> Desired {
+    let platform = label::value(&identity.name);
+    let usage = Object {
+        api_version: "protection.crossplane.io/v1beta1",
+        kind: "Usage",
+        metadata: Metadata {
+            labels: [(label::PLATFORM, platform.as_str())].into(),
+            name: &name::join(&identity.name, &[PROTECTION]),
+            namespace: &identity.namespace,
+        },
+        spec: json!({
+            "of": {
+                "apiVersion": API_VERSION,
+                "kind": root_kind,
+                "resourceRef": {"name": identity.name},
+            },
+            "reason": "the platform is protected: set spec.operations.deletion.protect to false first",
+        }),
+    };
     Desired {
         key: PROTECTION.to_owned(),
-        object: taken(json!({
-            "apiVersion": "protection.crossplane.io/v1beta1",
-            "kind": "Usage",
-            "metadata": {
-                "name": name::join(&identity.name, &[PROTECTION]),
-                "namespace": identity.namespace,
-                "labels": { (label::PLATFORM): label::value(&identity.name) },
-            },
-            "spec": {
-                "of": {
-                    "apiVersion": API_VERSION,
-                    "kind": root_kind,
-                    "resourceRef": {"name": identity.name},
-                },
-                "reason": "the platform is protected: set spec.operations.deletion.protect to false first",
-            },
-        })),
+        object: usage.encode(),
         ready: ready::of(observed.get(PROTECTION), &[]).ready,
     }
 }

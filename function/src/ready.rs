@@ -1,6 +1,6 @@
 //! Whether an observed object is ready, and what to tell a person when it is not.
 
-use crate::observed::condition;
+use crate::observed::Conditions;
 use crate::structpb::View;
 
 /// Readiness of one composed object.
@@ -33,36 +33,37 @@ pub fn of(object: Option<View<'_>>, causes: &[&str]) -> Readiness {
     let Some(object) = object else {
         return Readiness::waiting("Creating");
     };
+    let conditions = Conditions::read(object);
     let hindered = causes
         .iter()
         .chain(&["Synced"])
-        .filter_map(|kind| condition(object, kind))
-        .find(|condition| condition.status == "False" && !condition.message.is_empty());
+        .filter_map(|kind| conditions.get(kind))
+        .find(|condition| condition.status() == "False" && !condition.message().is_empty());
     if let Some(cause) = hindered {
         return Readiness {
             ready: false,
-            reason: cause.reason.to_owned(),
-            message: cause.message.to_owned(),
+            reason: cause.reason().to_owned(),
+            message: cause.message().to_owned(),
         };
     }
-    let Some(ready) = condition(object, "Ready") else {
+    let Some(ready) = conditions.get("Ready") else {
         return Readiness::waiting("Creating");
     };
     let generation = object
         .at(&["metadata", "generation"])
         .and_then(|value| value.integer());
     let outdated = matches!(
-        (ready.generation, generation),
+        (ready.generation(), generation),
         (Some(seen), Some(now)) if seen < now
     );
-    match ready.status {
+    match ready.status() {
         "True" if outdated => Readiness::waiting("Updating"),
         "True" => Readiness {
             ready: true,
-            ..Readiness::waiting(ready.reason)
+            ..Readiness::waiting(ready.reason())
         },
-        _ if ready.reason.is_empty() => Readiness::waiting("Creating"),
-        _ => Readiness::waiting(ready.reason),
+        _ if ready.reason().is_empty() => Readiness::waiting("Creating"),
+        _ => Readiness::waiting(ready.reason()),
     }
 }
 

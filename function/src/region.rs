@@ -1,14 +1,16 @@
 //! The renderer of a region: from its spec to managed resources.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use provider_hcloud_api::managed::{ManagedSpec, ProviderConfigReference};
 use provider_hcloud_api::network::{NetworkParameters, NetworkSpec};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use crate::claim::RegionStatus;
 use crate::claim::network::NetworkStatus;
 use crate::composite::{Identity, Region};
-use crate::composition::{Composition, Condition, Desired, summary};
-use crate::json::{object, taken};
+use crate::composition::{Composition, Condition, Desired, Metadata, Object, Status, summary};
 use crate::name;
 use crate::observed::Observed;
 use crate::ready;
@@ -25,7 +27,7 @@ pub fn compose(region: &Region, observed: &Observed) -> Composition {
     let ready = ready::of(network, &[]);
     let status = RegionStatus {
         network: NetworkStatus {
-            cidr: Some(region.spec.network.cidr.to_string()),
+            cidr: Some(region.spec.network.cidr),
             id: network
                 .and_then(|network| network.at(&["status", "atProvider", "id"]))
                 .and_then(|id| match id.text() {
@@ -47,12 +49,12 @@ pub fn compose(region: &Region, observed: &Observed) -> Composition {
             object: network_object(region),
             ready: ready.ready,
         }],
-        status: object(&status),
+        status: Status::Region(status),
         conditions,
     }
 }
 
-fn network_object(region: &Region) -> Map<String, Value> {
+fn network_object(region: &Region) -> Bytes {
     let Identity { name, namespace } = &region.identity;
     let spec = NetworkSpec {
         managed: managed(&region.spec.provider.config_ref),
@@ -62,7 +64,7 @@ fn network_object(region: &Region) -> Map<String, Value> {
             ..NetworkParameters::default()
         },
     };
-    managed_resource("Network", name, namespace, &object(&spec))
+    managed_resource("Network", name, namespace, spec)
 }
 
 fn managed(config: &ProviderConfigReference) -> ManagedSpec {
@@ -73,15 +75,20 @@ fn managed(config: &ProviderConfigReference) -> ManagedSpec {
 }
 
 fn managed_resource(
-    kind: &str,
+    kind: &'static str,
     name: &str,
     namespace: &str,
-    spec: &Map<String, Value>,
-) -> Map<String, Value> {
-    taken(json!({
-        "apiVersion": HCLOUD,
-        "kind": kind,
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": spec,
-    }))
+    spec: impl Serialize,
+) -> Bytes {
+    let object = Object {
+        api_version: HCLOUD,
+        kind,
+        metadata: Metadata {
+            labels: BTreeMap::new(),
+            name,
+            namespace,
+        },
+        spec,
+    };
+    object.encode()
 }

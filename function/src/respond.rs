@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossplane_proto::v1;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use crate::composite;
-use crate::composition::{Composition, Condition, Desired, Holds};
-use crate::observed::{self, Observed};
+use crate::composition::{Composition, Condition, Desired, Holds, Status};
+use crate::observed::{Conditions, Observed};
 use crate::structpb::{View, encode};
 
 /// How long a response stays valid.
@@ -68,7 +68,7 @@ impl Call {
 
         let mut state = self.desired;
         state.composite = Some(v1::Resource {
-            resource: composite_with_status(composite, status).into(),
+            resource: composite_with_status(composite, &status).into(),
             // While something is still withheld, what is there must not make the
             // composite ready.
             ready: if complete {
@@ -82,7 +82,7 @@ impl Call {
             state.resources.insert(
                 resource.key,
                 v1::Resource {
-                    resource: encode(&resource.object).into(),
+                    resource: resource.object,
                     ready: if resource.ready {
                         v1::Ready::True.into()
                     } else {
@@ -115,8 +115,10 @@ impl Call {
         error: &composite::Error,
     ) -> v1::RunFunctionResponse {
         let message = shortened(&error.to_string());
-        let told = observed::condition(composite, Condition::VALID)
-            .is_some_and(|valid| valid.status == "False" && valid.message == message);
+        let known = Conditions::read(composite);
+        let told = known
+            .get(Condition::VALID)
+            .is_some_and(|valid| valid.status() == "False" && valid.message() == message);
         let mut results = Vec::with_capacity(2);
         if !told {
             // A Fatal makes no event on the claim.
@@ -128,7 +130,7 @@ impl Call {
         conditions.extend(
             [Condition::INFRASTRUCTURE_READY, Condition::CHANGES_APPLIED]
                 .into_iter()
-                .filter_map(|kind| as_it_was(composite, kind)),
+                .filter_map(|kind| as_it_was(&known, kind)),
         );
         v1::RunFunctionResponse {
             meta: meta(self.tag, self.ttl.settled),
@@ -155,17 +157,16 @@ fn introduce(desired: Vec<Desired>, observed: &Observed) -> Vec<Desired> {
     desired
         .into_iter()
         .filter(|resource| {
-            let kind = ["apiVersion", "kind"]
-                .map(|field| resource.object.get(field).map(ToString::to_string));
-            kinds.insert(kind)
+            let kind = View::new(&resource.object).pick(["apiVersion", "kind"]);
+            kinds.insert(kind.map(|text| text?.text().map(ToOwned::to_owned)))
         })
         .collect()
 }
 
 /// A refusal keeps what was last known of the other conditions.
-fn as_it_was(composite: View<'_>, kind: &'static str) -> Option<Condition> {
-    let was = observed::condition(composite, kind)?;
-    let holds = match was.status {
+fn as_it_was(known: &Conditions<'_>, kind: &'static str) -> Option<Condition> {
+    let was = known.get(kind)?;
+    let holds = match was.status() {
         "True" => Holds::Yes,
         "False" => Holds::No,
         _ => Holds::Unknown,
@@ -173,20 +174,26 @@ fn as_it_was(composite: View<'_>, kind: &'static str) -> Option<Condition> {
     Some(Condition::new(
         kind,
         holds,
-        was.reason,
-        was.message.to_owned(),
+        was.reason(),
+        was.message().to_owned(),
     ))
 }
 
-fn composite_with_status(composite: View<'_>, status: Map<String, Value>) -> Vec<u8> {
-    let mut object = Map::new();
-    for field in ["apiVersion", "kind"] {
-        if let Some(text) = composite.text(&[field]) {
-            object.insert(field.to_owned(), json!(text));
-        }
+fn composite_with_status(composite: View<'_>, status: &Status) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Composite<'a> {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        api_version: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<&'a str>,
+        status: &'a Status,
     }
-    object.insert("status".to_owned(), Value::Object(status));
-    encode(&object)
+    encode(&Composite {
+        api_version: composite.text(&["apiVersion"]),
+        kind: composite.text(&["kind"]),
+        status,
+    })
 }
 
 fn meta(tag: String, ttl: Duration) -> Option<v1::ResponseMeta> {

@@ -1,22 +1,27 @@
 //! `google.protobuf.Struct` as bytes: how Kubernetes objects travel between
 //! Crossplane and a function.
 //!
-//! - [`encode`] writes a JSON object as a `Struct`, with sorted keys: same object,
+//! - [`encode`] writes a typed object as a `Struct`, with sorted keys: same object,
 //!   same bytes.
-//! - [`decode`] builds the JSON object of a `Struct`. Numbers travel as doubles;
-//!   whole ones below 2^53 come back as integers, as Kubernetes expects them.
 //! - [`view`] reads single fields without building anything. Most observed
 //!   objects are only asked for their conditions.
+//! - [`deserializer`] makes a typed value out of fields that are viewed.
+//! - [`decode`] builds the JSON object of a `Struct`.
+//!
+//! Numbers travel as doubles; whole ones below 2^53 are read as integers, as
+//! Kubernetes expects them.
 //!
 //! The bytes come from the network: every length is checked, nesting is limited,
 //! and nothing here panics.
 
 mod decode;
+mod deserialize;
 mod encode;
 pub mod view;
 mod wire;
 
 pub use decode::decode;
+pub use deserialize::deserializer;
 pub use encode::encode;
 pub use view::View;
 

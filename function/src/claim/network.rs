@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use ipnet::Ipv4Net;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 
 /// CEL: an IPv4 range, written with its first address.
@@ -19,8 +19,8 @@ const RANGE_MESSAGE: &str =
 ///
 /// The type checks what a schema cannot: that the range is private and is at least
 /// as large as the smallest subnet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Range(Ipv4Net);
 
 /// Why a text is not a [`Range`].
@@ -60,12 +60,14 @@ impl Range {
 
     /// Whether some address is in both ranges.
     pub fn overlaps(self, other: Self) -> bool {
-        self.contains(other) || other.contains(self)
+        let common = self.0.prefix_len().min(other.0.prefix_len());
+        let differing = self.0.addr().to_bits() ^ other.0.addr().to_bits();
+        u64::from(differing) >> (32 - common) == 0
     }
 
     /// Whether every address of the other range is in this one.
     pub fn contains(self, other: Self) -> bool {
-        self.0.contains(&other.0)
+        self.0.prefix_len() <= other.0.prefix_len() && self.overlaps(other)
     }
 }
 
@@ -100,15 +102,16 @@ impl TryFrom<String> for Range {
     }
 }
 
-impl From<Range> for String {
-    fn from(range: Range) -> Self {
-        range.to_string()
+impl Serialize for Range {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        let [a, b, c, d] = self.0.addr().octets();
+        write!(f, "{a}.{b}.{c}.{d}/{}", self.0.prefix_len())
     }
 }
 
@@ -205,7 +208,8 @@ pub struct Network {
 pub struct NetworkStatus {
     /// Address range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cidr: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub cidr: Option<Range>,
     /// Id in the cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,

@@ -35,15 +35,16 @@ pub struct PlatformSpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Provider {
-    /// The cloud.
-    #[serde(default, rename = "type")]
-    #[schemars(title = "Cloud")]
-    pub kind: ProviderType,
-
+    // In the order of their names, in which they are sent.
     /// The provider configuration that holds the endpoint and the credentials.
     #[serde(default)]
     #[schemars(title = "Provider configuration", extend("default" = {}))]
     pub config_ref: ProviderConfigReference,
+
+    /// The cloud.
+    #[serde(default, rename = "type")]
+    #[schemars(title = "Cloud")]
+    pub kind: ProviderType,
 }
 
 /// A cloud that platforms can run in.
@@ -148,20 +149,21 @@ pub struct PlatformStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RegionRow {
-    /// Name of the region.
-    pub name: String,
+    // In the order of their names, in which they are sent.
     /// Location in the cloud.
     pub location: String,
+    /// Why it is not ready, for a person.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Name of the region.
+    pub name: String,
+    /// The region's network.
+    #[serde(default)]
+    pub network: NetworkStatus,
     /// Whether everything of the region is ready.
     pub ready: bool,
     /// Why it is not ready, in one word.
     pub reason: String,
-    /// Why it is not ready, for a person.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub message: String,
-    /// The region's network.
-    #[serde(default)]
-    pub network: NetworkStatus,
 }
 
 /// A step that would destroy data or capacity.

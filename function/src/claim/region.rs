@@ -15,11 +15,7 @@ use super::platform::Provider;
     "message": "location cannot be changed: a region cannot move",
 })]))]
 pub struct RegionSpec {
-    /// The cloud that the region runs in, and the credentials for it.
-    #[serde(default)]
-    #[schemars(title = "Provider", extend("default" = {}))]
-    pub provider: Provider,
-
+    // In the order of their names, in which they are sent.
     /// Location in the cloud, for example fsn1, nbg1, hel1, ash, hil or sin.
     #[schemars(
         title = "Location",
@@ -31,6 +27,11 @@ pub struct RegionSpec {
     /// The region's private network.
     #[schemars(title = "Network")]
     pub network: Network,
+
+    /// The cloud that the region runs in, and the credentials for it.
+    #[serde(default)]
+    #[schemars(title = "Provider", extend("default" = {}))]
+    pub provider: Provider,
 }
 
 /// What a region looks like.

@@ -98,8 +98,19 @@ pub struct ValidRegion {
     pub range: Option<Range>,
     /// The rest of what the claim says about the network.
     pub network: NetworkRequest,
+    /// Its place in the claim.
+    pub index: usize,
+}
+
+impl ValidRegion {
     /// Path of the region in the claim.
-    pub path: String,
+    pub fn path(&self) -> String {
+        region_path(self.index)
+    }
+}
+
+fn region_path(index: usize) -> String {
+    format!("spec.regions[{index}]")
 }
 
 /// Checks each field for itself.
@@ -117,13 +128,13 @@ pub fn platform(spec: PlatformSpec) -> Result<ValidPlatform, Problems> {
     }
     let mut regions: Vec<ValidRegion> = Vec::with_capacity(spec.regions.len());
     for (index, region) in spec.regions.into_iter().enumerate() {
-        let path = format!("spec.regions[{index}]");
         if let Some(earlier) = regions.iter().find(|earlier| earlier.name == region.name) {
             problems.push(Problem::new(
-                format!("{path}.name"),
+                format!("{}.name", region_path(index)),
                 format_args!(
                     "{:?} is the name of {} too: give this region another name",
-                    region.name, earlier.path
+                    region.name,
+                    earlier.path()
                 ),
             ));
         }
@@ -131,7 +142,10 @@ pub fn platform(spec: PlatformSpec) -> Result<ValidPlatform, Problems> {
             Ok(range) => range,
             Err(error) => {
                 let error: super::network::RangeError = error;
-                problems.push(Problem::new(format!("{path}.network.cidr"), error));
+                problems.push(Problem::new(
+                    format!("{}.network.cidr", region_path(index)),
+                    error,
+                ));
                 None
             }
         };
@@ -140,7 +154,7 @@ pub fn platform(spec: PlatformSpec) -> Result<ValidPlatform, Problems> {
             location: region.location,
             range,
             network: region.network,
-            path,
+            index,
         });
     }
     Problems::of(problems)?;

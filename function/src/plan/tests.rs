@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use crossplane_proto::v1;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::claim::validate;
-use crate::structpb::encode;
+use crate::structpb::{decode, encode};
 
 fn identity() -> Identity {
     Identity {
@@ -42,13 +42,41 @@ fn region(location: &str, cidr: &str) -> Value {
     })
 }
 
-fn plan(spec: Value, children: &[(&str, Value)]) -> Result<Composition, String> {
-    platform(&identity(), "Platform", &claim(spec), &observed(children))
-        .map_err(|problems| problems.to_string())
+/// A composition, decoded.
+#[derive(Debug)]
+struct Planned {
+    desired: Vec<PlannedObject>,
+    status: Value,
+    conditions: Vec<Condition>,
+}
+
+#[derive(Debug, PartialEq)]
+struct PlannedObject {
+    key: String,
+    object: Value,
+    ready: bool,
+}
+
+fn plan(spec: Value, children: &[(&str, Value)]) -> Result<Planned, String> {
+    let composition = platform(&identity(), "Platform", &claim(spec), &observed(children))
+        .map_err(|problems| problems.to_string())?;
+    let desired = composition
+        .desired
+        .into_iter()
+        .map(|desired| PlannedObject {
+            key: desired.key,
+            object: decode(&desired.object).unwrap().into(),
+            ready: desired.ready,
+        });
+    Ok(Planned {
+        desired: desired.collect(),
+        status: serde_json::to_value(composition.status).unwrap(),
+        conditions: composition.conditions,
+    })
 }
 
 /// Key and range of every planned region.
-fn ranges(composition: &Composition) -> Vec<(&str, &str)> {
+fn ranges(composition: &Planned) -> Vec<(&str, &str)> {
     composition
         .desired
         .iter()

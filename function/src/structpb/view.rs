@@ -1,7 +1,7 @@
 //! Reading single fields of a `Struct` where it lies.
 
 use super::decode::{decode, number};
-use super::wire::{Content, Fields, entry, field};
+use super::wire::{Content, Fields, entry, field, single, text};
 use super::{Error, MAX_DEPTH};
 
 /// An object that is read in place. Malformed bytes read as absent fields: the
@@ -11,21 +11,28 @@ pub struct View<'a> {
     message: &'a [u8],
 }
 
-/// A value that is read in place.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum ValueView<'a> {
-    /// `null`.
+/// A value that is read in place, once it is known what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ValueView<'a> {
+    message: &'a [u8],
+}
+
+/// What a value is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Kind<'a> {
     Null,
-    /// A number.
     Number(f64),
-    /// A string.
-    Text(&'a str),
-    /// A boolean.
+    /// The bytes of a text.
+    Text(&'a [u8]),
     Bool(bool),
-    /// An object.
     Object(View<'a>),
-    /// A list; [`items`](ValueView::items) reads it.
-    List(&'a [u8]),
+    List(ListView<'a>),
+}
+
+/// A list that is read in place.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ListView<'a> {
+    message: &'a [u8],
 }
 
 impl<'a> View<'a> {
@@ -36,17 +43,37 @@ impl<'a> View<'a> {
 
     /// The value of a field; the last one when it was written more than once.
     pub fn get(self, name: &str) -> Option<ValueView<'a>> {
-        let mut found = None;
+        let [value] = self.pick([name]);
+        value
+    }
+
+    /// The values of several fields, found in one pass.
+    pub fn pick<const N: usize>(self, names: [&str; N]) -> [Option<ValueView<'a>>; N] {
+        self.find(names).unwrap_or([None; N])
+    }
+
+    fn find<const N: usize>(self, names: [&str; N]) -> Result<[Option<ValueView<'a>>; N], Error> {
+        let mut found = [None; N];
         for field in Fields::new(self.message) {
-            let field = field.ok()?;
+            let field = field?;
             if field.number == field::STRUCT_FIELDS {
-                let (key, value) = entry(field.content.bytes().ok()?).ok()?;
-                if key == name.as_bytes() {
-                    found = Some(value);
+                let (key, message) = entry(field.content.bytes()?)?;
+                for (name, found) in names.iter().zip(&mut found) {
+                    if key == name.as_bytes() {
+                        *found = Some(ValueView { message });
+                    }
                 }
             }
         }
-        ValueView::new(found?).ok()
+        Ok(found)
+    }
+
+    /// All fields in the order in which they were written.
+    pub fn fields(self) -> impl Iterator<Item = Result<(&'a str, ValueView<'a>), Error>> {
+        messages(self.message, field::STRUCT_FIELDS).map(|message| {
+            let (name, message) = entry(message?)?;
+            Ok((text(name)?, ValueView { message }))
+        })
     }
 
     /// The value at the end of a path of field names.
@@ -70,65 +97,75 @@ impl<'a> View<'a> {
 }
 
 impl<'a> ValueView<'a> {
-    fn new(message: &'a [u8]) -> Result<Self, Error> {
-        let mut value = Self::Null;
-        for field in Fields::new(message) {
+    pub(super) fn kind(self) -> Result<Kind<'a>, Error> {
+        match single(self.message) {
+            Some((field::VALUE_STRING, bytes)) => Ok(Kind::Text(bytes)),
+            Some((field::VALUE_STRUCT, message)) => Ok(Kind::Object(View { message })),
+            Some((field::VALUE_LIST, message)) => Ok(Kind::List(ListView { message })),
+            _ => self.any_kind(),
+        }
+    }
+
+    fn any_kind(self) -> Result<Kind<'a>, Error> {
+        let mut kind = Kind::Null;
+        for field in Fields::new(self.message) {
             let field = field?;
-            value = match (field.number, field.content) {
-                (field::VALUE_NULL, _) => Self::Null,
+            kind = match (field.number, field.content) {
+                (field::VALUE_NULL, _) => Kind::Null,
                 (field::VALUE_NUMBER, Content::I64(bytes)) => {
-                    Self::Number(f64::from_le_bytes(bytes))
+                    Kind::Number(f64::from_le_bytes(bytes))
                 }
-                (field::VALUE_STRING, content) => Self::Text(content.text()?),
-                (field::VALUE_BOOL, Content::Varint(bit)) => Self::Bool(bit != 0),
-                (field::VALUE_STRUCT, content) => Self::Object(View::new(content.bytes()?)),
-                (field::VALUE_LIST, content) => Self::List(content.bytes()?),
+                (field::VALUE_STRING, content) => Kind::Text(content.bytes()?),
+                (field::VALUE_BOOL, Content::Varint(bit)) => Kind::Bool(bit != 0),
+                (field::VALUE_STRUCT, content) => Kind::Object(View::new(content.bytes()?)),
+                (field::VALUE_LIST, content) => Kind::List(ListView {
+                    message: content.bytes()?,
+                }),
                 (field::VALUE_NUMBER | field::VALUE_BOOL, content) => {
                     return Err(Error::WireType(content.wire_type()));
                 }
-                _ => value,
+                _ => kind,
             };
         }
-        Ok(value)
+        Ok(kind)
     }
 
     /// The object, if it is one.
     pub fn object(self) -> Option<View<'a>> {
-        match self {
-            Self::Object(view) => Some(view),
+        match self.kind() {
+            Ok(Kind::Object(view)) => Some(view),
             _ => None,
         }
     }
 
     /// The text, if it is one.
     pub fn text(self) -> Option<&'a str> {
-        match self {
-            Self::Text(text) => Some(text),
+        match self.kind() {
+            Ok(Kind::Text(bytes)) => text(bytes).ok(),
             _ => None,
         }
     }
 
+    /// Whether it is this text.
+    pub fn is(self, text: &str) -> bool {
+        matches!(self.kind(), Ok(Kind::Text(bytes)) if bytes == text.as_bytes())
+    }
+
     /// The number, if it is a whole one.
     pub fn integer(self) -> Option<i64> {
-        match self {
-            Self::Number(double) => number(double).as_i64(),
+        match self.kind() {
+            Ok(Kind::Number(double)) => number(double).as_i64(),
             _ => None,
         }
     }
 
     /// The items of a list; nothing when it is not one.
     pub fn items(self) -> impl Iterator<Item = ValueView<'a>> {
-        let message = match self {
-            Self::List(message) => message,
-            _ => &[],
+        let list = match self.kind() {
+            Ok(Kind::List(list)) => list,
+            _ => ListView::default(),
         };
-        Fields::new(message).filter_map(|field| {
-            let field = field.ok()?;
-            let value = field.content.bytes().ok()?;
-            (field.number == field::LIST_VALUES)
-                .then(|| ValueView::new(value).ok())
-                .flatten()
-        })
+        list.items().filter_map(Result::ok)
     }
 
     /// Builds the JSON value.
@@ -139,19 +176,35 @@ impl<'a> ValueView<'a> {
     fn json_within(self, depth: usize) -> Option<serde_json::Value> {
         use serde_json::Value;
         let depth = depth.checked_sub(1)?;
-        Some(match self {
-            Self::Null => Value::Null,
-            Self::Number(double) => number(double),
-            Self::Text(text) => Value::String(text.to_owned()),
-            Self::Bool(value) => Value::Bool(value),
-            Self::Object(view) => Value::Object(decode(view.message).ok()?),
-            Self::List(_) => Value::Array(
-                self.items()
-                    .map(|item| item.json_within(depth))
+        Some(match self.kind().ok()? {
+            Kind::Null => Value::Null,
+            Kind::Number(double) => number(double),
+            Kind::Text(bytes) => Value::String(text(bytes).ok()?.to_owned()),
+            Kind::Bool(value) => Value::Bool(value),
+            Kind::Object(view) => Value::Object(decode(view.message).ok()?),
+            Kind::List(list) => Value::Array(
+                list.items()
+                    .map(|item| item.ok()?.json_within(depth))
                     .collect::<Option<_>>()?,
             ),
         })
     }
+}
+
+impl<'a> ListView<'a> {
+    /// All items in their order.
+    pub(super) fn items(self) -> impl Iterator<Item = Result<ValueView<'a>, Error>> {
+        messages(self.message, field::LIST_VALUES)
+            .map(|message| Ok(ValueView { message: message? }))
+    }
+}
+
+/// The contents of all fields with this number.
+fn messages(message: &[u8], number: u32) -> impl Iterator<Item = Result<&[u8], Error>> {
+    Fields::new(message).filter_map(move |field| match field {
+        Ok(field) if field.number != number => None,
+        field => Some(field.and_then(|field| field.content.bytes())),
+    })
 }
 
 #[cfg(test)]
@@ -183,6 +236,16 @@ mod tests {
             .filter_map(|item| item.object()?.text(&["type"]))
             .collect();
         assert_eq!(types, ["Ready", "Synced"]);
+    }
+
+    #[test]
+    fn several_fields_are_found_in_one_pass() {
+        let bytes = encode(&json!({"a": "x", "b": 2, "c": {}}));
+        let [c, a, none] = View::new(&bytes).pick(["c", "a", "d"]);
+        assert!(c.unwrap().object().is_some());
+        assert!(a.unwrap().is("x") && !a.unwrap().is("y"));
+        assert_eq!(none, None);
+        assert_eq!(View::new(&bytes[..bytes.len() - 1]).pick(["a"]), [None]);
     }
 
     #[test]

@@ -71,6 +71,11 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    /// How many bytes are left.
+    pub(super) fn rest(&self) -> usize {
+        self.rest.len()
+    }
+
     #[inline]
     fn cut(&mut self, length: usize) -> Result<&'a [u8], Error> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(Error::Truncated)?;
@@ -163,6 +168,17 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
+/// Number and content of the only field of a message, if that is length-delimited.
+#[inline]
+pub(super) fn single(message: &[u8]) -> Option<(u32, &[u8])> {
+    let mut fields = Fields::new(message);
+    let field = fields.delimited()?;
+    match field.content {
+        Content::Len(content) if fields.rest.is_empty() => Some((field.number, content)),
+        _ => None,
+    }
+}
+
 /// Splits a map entry into its key, which should be UTF-8, and the bytes of its value.
 #[inline]
 pub(super) fn entry(message: &[u8]) -> Result<(&[u8], &[u8]), Error> {
@@ -203,6 +219,49 @@ fn any_entry(message: &[u8]) -> Result<(&[u8], &[u8]), Error> {
 /// Bytes as text.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, Error> {
     std::str::from_utf8(bytes).map_err(|_| Error::Utf8)
+}
+
+/// Field numbers of `Struct` are below 16: the key is one byte.
+pub(super) const fn key(number: u32, wire_type: u8) -> u8 {
+    (number << 3) as u8 | wire_type
+}
+
+fn varint(out: &mut Vec<u8>, mut value: usize) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Begins a length-delimited field and returns where its content begins.
+pub(super) fn open(out: &mut Vec<u8>, number: u32) -> usize {
+    out.extend([key(number, LEN), 0]);
+    out.len()
+}
+
+/// Ends the field whose content begins here. Its length is known only now: one byte was
+/// kept free for it, which is enough for most, and longer ones move the content. That is
+/// cheaper than to compute all lengths beforehand, at each level those of all levels
+/// below.
+pub(super) fn close(out: &mut Vec<u8>, start: usize) {
+    let end = out.len();
+    let length = end - start;
+    if length < 0x80 {
+        out[start - 1] = length as u8;
+    } else {
+        out[start - 1] = (length & 0x7f) as u8 | 0x80;
+        varint(out, length >> 7);
+        let more = out.len() - end;
+        out[start..].rotate_right(more);
+    }
+}
+
+/// Writes a text as a field.
+pub(super) fn write_text(out: &mut Vec<u8>, number: u32, text: &str) {
+    out.push(key(number, LEN));
+    varint(out, text.len());
+    out.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]
