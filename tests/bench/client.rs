@@ -1,7 +1,9 @@
 //! A gRPC client that neither encodes nor decodes: what it sends is encoded beforehand, what it receives is counted. So
 //! it takes as little as possible of the cores that it shares with the server.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use bytes::{Buf, BufMut, Bytes};
@@ -10,6 +12,8 @@ use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
+
+use crate::program::Program;
 
 /// Larger than any message here.
 const LARGEST: usize = 64 << 20;
@@ -89,4 +93,20 @@ impl Decoder for Raw {
         let length = buffer.remaining();
         Ok(Some(buffer.copy_to_bytes(length)))
     }
+}
+
+/// Starts the function on loopback, with the certificates in a directory or without TLS.
+pub(crate) fn function(binary: &Path, certificates: Option<&Path>) -> Result<Program> {
+    let addresses = [
+        "--address",
+        "127.0.0.1:0",
+        "--metrics-address",
+        "127.0.0.1:0",
+    ]
+    .map(OsStr::new);
+    let security = match certificates {
+        None => vec![OsStr::new("--insecure")],
+        Some(dir) => vec![OsStr::new("--tls-certs-dir"), dir.as_os_str()],
+    };
+    Program::start(binary, addresses.into_iter().chain(security), &[])
 }

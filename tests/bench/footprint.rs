@@ -8,13 +8,14 @@
 //! floor is a server of the same parts that repeats a stored answer to every call.
 
 mod client;
+mod cluster;
 mod floor;
 mod program;
 mod provider;
+mod report;
 mod shipped;
 mod workload;
 
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,9 @@ use anyhow::{Context, Result, ensure};
 use package::Built;
 use tempfile::TempDir;
 
-use client::Client;
-use program::{Memory, Program};
+use client::{Client, function};
+use program::Program;
+use report::{Table, milliseconds};
 use workload::Workload;
 
 const FUNCTION: &str = "function-xplatform";
@@ -57,7 +59,7 @@ fn main() -> Result<()> {
     if wanted("function") {
         let binary = shipped::extract(&built, FUNCTION, dir.path())?;
         sizes(&mut table, &built, FUNCTION, &binary, "4 MB")?;
-        let start = || program::function(&binary, None);
+        let start = || function(&binary, None);
         let aims = Aims {
             start: "10 ms",
             stop: "50 ms",
@@ -84,32 +86,6 @@ struct Aims {
     idle: &'static str,
     after: &'static str,
     growth: &'static str,
-}
-
-/// Figures by what they are of.
-#[derive(Debug, Default)]
-pub(crate) struct Table {
-    rows: Vec<[String; 4]>,
-}
-
-impl Table {
-    pub(crate) fn row(&mut self, of: &str, figure: &str, value: String, aim: &str) {
-        self.rows
-            .push([of.to_owned(), figure.to_owned(), value, aim.to_owned()]);
-    }
-
-    pub(crate) fn memory(&mut self, of: &str, when: &str, memory: Memory, aim: &str) {
-        self.row(of, &format!("memory {when}"), memory.to_string(), aim);
-    }
-
-    fn print(&self) -> Result<()> {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "\n{:<18} {:<38} {:<40} aim", "", "figure", "value")?;
-        for [of, figure, value, aim] in &self.rows {
-            writeln!(out, "{of:<18} {figure:<38} {value:<40} {aim}")?;
-        }
-        Ok(())
-    }
 }
 
 fn sizes(table: &mut Table, built: &Built, name: &str, binary: &Path, aim: &str) -> Result<()> {
@@ -192,10 +168,6 @@ async fn server(
 pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-pub(crate) fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }
 
 fn megabytes(bytes: u64) -> String {

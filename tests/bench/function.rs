@@ -35,8 +35,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tonic::transport::ClientTlsConfig;
 
-use client::Client;
-use program::{Memory, function};
+use client::{Client, function};
+use program::Memory;
 use workload::Workload;
 
 const FUNCTION: &str = "function-xplatform";

@@ -90,22 +90,6 @@ impl Program {
     }
 }
 
-/// Starts the function on loopback, with the certificates in a directory or without TLS.
-pub(crate) fn function(binary: &Path, certificates: Option<&Path>) -> Result<Program> {
-    let addresses = [
-        "--address",
-        "127.0.0.1:0",
-        "--metrics-address",
-        "127.0.0.1:0",
-    ]
-    .map(OsStr::new);
-    let security = match certificates {
-        None => vec![OsStr::new("--insecure")],
-        Some(dir) => vec![OsStr::new("--tls-certs-dir"), dir.as_os_str()],
-    };
-    Program::start(binary, addresses.into_iter().chain(security), &[])
-}
-
 impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -9,8 +9,7 @@ use anyhow::{Context, Result};
 use flate2::read::GzDecoder;
 use package::{BuildOptions, Built, Progress};
 
-/// Builds all packages. All, because cargo decides on features for everything that it compiles at once: one package by
-/// itself holds a slightly different binary.
+/// Builds all packages, as they are shipped.
 pub(crate) fn build() -> Result<Built> {
     let built = package::build(&BuildOptions::default(), &mut |progress| {
         if let Progress::Cargo(line) = progress {

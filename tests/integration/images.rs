@@ -80,7 +80,7 @@ async fn images_carry_nothing_but_the_binary_and_the_package(world: &World) -> R
     Ok(())
 }
 
-fn named<'a>(built: &'a Built, name: &str) -> Result<&'a BuiltPackage> {
+pub(crate) fn named<'a>(built: &'a Built, name: &str) -> Result<&'a BuiltPackage> {
     let found = built
         .packages()
         .iter()
@@ -88,7 +88,7 @@ fn named<'a>(built: &'a Built, name: &str) -> Result<&'a BuiltPackage> {
     found.with_context(|| format!("no package {name}"))
 }
 
-fn unpack(package: &BuiltPackage, root: &Path) -> Result<()> {
+pub(crate) fn unpack(package: &BuiltPackage, root: &Path) -> Result<()> {
     let Some(image) = package.images.first() else {
         bail!("{} has no image", package.package.name);
     };

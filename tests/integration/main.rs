@@ -5,11 +5,17 @@
 //! own, so they run side by side and may break what is theirs.
 
 mod cli;
+mod client;
+mod dependencies;
+mod enumeration;
 mod faults;
 mod function;
 mod images;
+mod input;
+mod landscape;
 mod layering;
 mod leader;
+mod lifecycle;
 mod network;
 mod opentofu;
 mod platform;
@@ -77,8 +83,13 @@ fn main() -> ExitCode {
         rigs::TESTS,
         platform::TESTS,
         network::TESTS,
+        input::TESTS,
+        dependencies::TESTS,
+        lifecycle::TESTS,
+        landscape::TESTS,
         opentofu::TESTS,
         faults::TESTS,
+        enumeration::TESTS,
         leader::TESTS,
     ];
     let trials = modules.into_iter().flatten().map(|test| {

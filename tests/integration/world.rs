@@ -125,7 +125,7 @@ pub(crate) fn types(kind: &str) -> TypeMeta {
 }
 
 impl<'a> Tenant<'a> {
-    async fn create(rig: &'a Rig, name: &str) -> Result<Self> {
+    pub(crate) async fn create(rig: &'a Rig, name: &str) -> Result<Self> {
         let simulator = Simulator::start(hcloud_simulator::Options::default()).await?;
         let tenant = Self {
             rig,
@@ -193,14 +193,19 @@ impl<'a> Tenant<'a> {
     }
 
     /// A network in this namespace that uses this cloud.
+    pub(crate) fn network(&self, name: &str, for_provider: Value) -> Value {
+        self.managed("Network", name, for_provider)
+    }
+
+    /// A managed resource in this namespace that uses this cloud.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "callers write the JSON in place"
     )]
-    pub(crate) fn network(&self, name: &str, for_provider: Value) -> Value {
+    pub(crate) fn managed(&self, kind: &str, name: &str, for_provider: Value) -> Value {
         json!({
             "apiVersion": "hcloud.openova.io/v1alpha1",
-            "kind": "Network",
+            "kind": kind,
             "metadata": {"name": name, "namespace": self.namespace},
             "spec": {
                 "providerConfigRef": {"kind": "ProviderConfig", "name": "default"},

@@ -37,6 +37,8 @@ pub(crate) struct ControlPlane {
     pub(crate) kubeconfigs: Kubeconfigs,
     /// The administrator's kubeconfig.
     pub(crate) admin: PathBuf,
+    /// The URL of etcd.
+    pub(crate) store: String,
     pub(crate) daemons: Vec<Daemon>,
 }
 
@@ -137,6 +139,7 @@ impl ControlPlane {
             client,
             kubeconfigs,
             admin,
+            store,
             daemons: vec![etcd, api_server, controller_manager],
         })
     }

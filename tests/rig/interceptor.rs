@@ -211,12 +211,18 @@ impl Interceptor {
 
     /// Returns when the fault has struck.
     pub async fn struck(&self) {
-        self.until(|state| state.struck && (state.dead || !state.fatal())).await;
+        self.until(|state| state.struck && (state.dead || !state.fatal()))
+            .await;
     }
 
-    /// Returns when this many different watches are open.
-    pub async fn watching(&self, watches: usize) {
-        self.until(|state| state.watches.len() >= watches).await;
+    /// Returns when all these watches are open, named by the paths of their calls.
+    pub async fn watching(&self, watches: &[String]) {
+        self.until(|state| {
+            watches
+                .iter()
+                .all(|watch| state.watches.contains_key(watch))
+        })
+        .await;
     }
 
     /// Returns when no request is under way.
@@ -275,7 +281,11 @@ impl State {
         if self.dead || life != self.life {
             return Verdict::Silence;
         }
-        let nth = 1 + self.record.iter().filter(|other| other.call == *call).count();
+        let nth = 1 + self
+            .record
+            .iter()
+            .filter(|other| other.call == *call)
+            .count();
         let at = Occurrence {
             call: call.clone(),
             nth,
@@ -338,6 +348,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                 connections.spawn(async move {
                     let life = shared.life();
                     let mut lives = shared.state.subscribe();
+                    // What it returns is a lock, which must not outlive it.
+                    let replaced = async {
+                        let _ = lives.wait_for(|state| state.life != life).await;
+                    };
                     let answering = Arc::clone(&shared);
                     let service = service_fn(move |request| {
                         exchange::answer(Arc::clone(&answering), life, request)
@@ -346,7 +360,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
                     tokio::select! {
                         // An error here is a closed connection: the client's choice, or a fault's.
                         _ = serving => {}
-                        _ = lives.wait_for(|state| state.life != life) => {}
+                        () = replaced => {}
                     }
                 });
             }

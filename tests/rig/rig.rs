@@ -112,6 +112,11 @@ impl Rig {
         &self.control_plane.admin
     }
 
+    /// The URL of the API server's store, for writing what the API server would refuse.
+    pub fn store(&self) -> &str {
+        &self.control_plane.store
+    }
+
     /// The rig's temporary directory.
     pub fn dir(&self) -> &Path {
         self.scratch.path()

@@ -173,12 +173,14 @@ async fn forward(
             if let Some(plural) = listed
                 && parts.status.is_success()
             {
-                shared.state.send_modify(|state| match state.stale.remove(&plural) {
-                    Some(stale) => body = stale,
-                    None => {
-                        state.lists.insert(plural, body.clone());
-                    }
-                });
+                shared
+                    .state
+                    .send_modify(|state| match state.stale.remove(&plural) {
+                        Some(stale) => body = stale,
+                        None => {
+                            state.lists.insert(plural, body.clone());
+                        }
+                    });
             }
             Ok(copy(parts.status, &parts.headers, full(body)))
         }
@@ -251,7 +253,10 @@ async fn to_cloud(shared: &Shared, head: Parts, body: Bytes) -> Result<Response<
     *request.headers_mut() = without_own(&head.headers);
     let host = header::HeaderValue::from_str(&shared.cloud.to_string())?;
     request.headers_mut().insert(header::HOST, host);
-    let answer = sender.send_request(request).await.context("ask the cloud")?;
+    let answer = sender
+        .send_request(request)
+        .await
+        .context("ask the cloud")?;
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.context("read the cloud's answer")?;
     Ok(copy(parts.status, &parts.headers, full(body.to_bytes())))

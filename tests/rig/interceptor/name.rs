@@ -161,7 +161,11 @@ mod tests {
     #[test]
     fn names_are_free_of_what_differs_from_run_to_run() {
         for (method, uri, expected) in [
-            ("GET", "/v1/networks?page=1&per_page=50", "cloud GET /networks"),
+            (
+                "GET",
+                "/v1/networks?page=1&per_page=50",
+                "cloud GET /networks",
+            ),
             (
                 "GET",
                 "/v1/networks?label_selector=a%3D%3Db&page=1",

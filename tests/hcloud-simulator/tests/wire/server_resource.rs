@@ -267,3 +267,18 @@ async fn a_placement_group_has_room_for_ten_servers() {
         assert_eq!(running.refusal(), (422, "server_not_stopped"), "{command}");
     }
 }
+
+#[tokio::test]
+async fn a_firewall_that_is_being_applied_does_not_lock_the_server() {
+    let (simulator, client) = start_explicit().await;
+    let number = server(&client, "web", json!({})).await;
+    simulator.actions().drain();
+    let target = json!({ "type": "server", "server": { "id": number } });
+    let firewall = json!({ "name": "f", "apply_to": [target] });
+    let answer = client.post("/firewalls", firewall).await;
+    assert_eq!(all(&answer.body["actions"], "status"), ["running"]);
+    let now = read(&client, number).await;
+    assert_eq!(all(&now["public_net"]["firewalls"], "status"), ["pending"]);
+    assert_eq!(now["locked"], false);
+    done(&client, number, "poweroff", json!({})).await;
+}

@@ -1,0 +1,267 @@
+//! The cases of one kind, run side by side by a few tenants.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Error, Result, bail, ensure};
+use futures::future::try_join_all;
+use tokio::time::timeout;
+
+use super::case::{Case, Fault};
+use super::lab::Lab;
+use super::plan::{self, Change, Course, Extent, Life, Pace, Phase};
+use super::row::Row;
+use super::tenant::{DEADLINE, Tenant};
+use super::{ENOUGH, LANES, Outcome};
+
+/// After this time without a request nothing more is expected: longer than any wait between two requests of an
+/// undisturbed phase.
+const SILENCE: Duration = Duration::from_millis(1500);
+
+/// Runs all cases of a kind.
+pub(super) async fn run(lab: &Lab, row: &'static Row, extent: Extent) -> Result<Outcome> {
+    let started = Instant::now();
+    let mut outcome = Outcome::default();
+    let paces: &[Pace] = match extent {
+        Extent::Creates => &[Pace::Quick],
+        Extent::Everything => &[Pace::Quick, Pace::Slow],
+    };
+    for pace in paces {
+        run_at(lab, row, extent, *pace, &mut outcome).await?;
+    }
+    outcome.elapsed = started.elapsed();
+    Ok(outcome)
+}
+
+/// What the lanes of a kind share.
+struct Work<'l> {
+    lab: &'l Lab,
+    row: &'static Row,
+    pace: Pace,
+    phases: Vec<Phase>,
+    courses: Vec<Course>,
+    lives: Mutex<VecDeque<Life>>,
+    outcome: Mutex<&'l mut Outcome>,
+}
+
+async fn run_at(
+    lab: &Lab,
+    row: &'static Row,
+    extent: Extent,
+    pace: Pace,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let mut phases = plan::phases(row, pace);
+    let name = format!("{}-{pace:?}", row.kind).to_lowercase();
+    let mut tenant = Tenant::create(lab, row, pace, format!("{name}-0")).await?;
+    let mut courses = Vec::new();
+    let before = tenant.end_state().await?;
+    for phase in &phases {
+        let course = undisturbed(&mut tenant, phase).await.with_context(|| {
+            let log = tenant.provider_log();
+            format!("{} {}, undisturbed\n{log}", row.kind, phase.name)
+        })?;
+        ensure!(
+            !matches!(phase.change, Change::Delete) || course.state == before,
+            "{} {}, undisturbed: something is left",
+            row.kind,
+            phase.name
+        );
+        courses.push(course);
+    }
+    // The cold start has left an object behind.
+    let deletion = courses.len() - 2;
+    undisturbed(&mut tenant, &phases[deletion]).await?;
+    if extent == Extent::Creates {
+        // One kind is enough for what all kinds have in common.
+        let kept = if row.before.is_empty() && !row.edits.is_empty() && row.kind == "Network" {
+            vec![0, phases.len() - 1]
+        } else {
+            vec![0]
+        };
+        for (index, course) in courses.iter_mut().enumerate() {
+            if !kept.contains(&index) {
+                course.requests.clear();
+            }
+        }
+    }
+    let waits = |course: &Course| {
+        let mut requests = course.requests.iter();
+        requests.any(|at| at.call.path.starts_with("/actions"))
+    };
+    if pace == Pace::Slow {
+        for course in courses.iter_mut().filter(|course| !waits(course)) {
+            course.requests.clear();
+        }
+    }
+    let plural = &lab.resource(row.kind)?.plural;
+    let mut cases = Vec::new();
+    for (phase, course) in phases.iter_mut().zip(&courses) {
+        let of_phase = plan::cases(phase, plural, course, extent, pace);
+        if !of_phase.is_empty() {
+            let requests = course.requests.len();
+            outcome.requests.insert(phase.name.clone(), requests);
+        }
+        cases.push(of_phase);
+    }
+    let work = Work {
+        lab,
+        row,
+        pace,
+        lives: Mutex::new(plan::lives(&phases, cases)),
+        phases,
+        courses,
+        outcome: Mutex::new(outcome),
+    };
+    let mut lanes = vec![(0, Some(tenant))];
+    lanes.extend((1..LANES).map(|lane| (lane, None)));
+    let lanes = lanes
+        .into_iter()
+        .map(|(lane, tenant)| work.lane(format!("{name}-{lane}"), tenant));
+    try_join_all(lanes).await?;
+    Ok(())
+}
+
+/// Runs a phase without a fault and records its course.
+async fn undisturbed(tenant: &mut Tenant<'_>, phase: &Phase) -> Result<Course> {
+    tenant.kill().await?;
+    begin(tenant, phase, None).await?;
+    tenant.done(phase).await?;
+    tenant.silent(SILENCE).await;
+    tenant.check_alive()?;
+    Ok(Course {
+        requests: tenant.interceptor.record(),
+        events: tenant.interceptor.events().into_iter().collect(),
+        state: tenant.end_state().await?,
+    })
+}
+
+/// Starts a provider and applies the change of a phase, in the phase's order.
+async fn begin(tenant: &mut Tenant<'_>, phase: &Phase, case: Option<&Case>) -> Result<()> {
+    let fault = case.map(Case::arrange).transpose()?;
+    if phase.cold {
+        tenant.apply(phase).await?;
+        tenant.launch(fault, false);
+    } else {
+        let present = !matches!(phase.change, Change::Create);
+        tenant.start(present).await?;
+        tenant.interceptor.arm(fault);
+        tenant.apply(phase).await?;
+    }
+    Ok(())
+}
+
+impl Work<'_> {
+    async fn lane(&self, name: String, mut tenant: Option<Tenant<'_>>) -> Result<()> {
+        let mut tries = 0;
+        while let Some(life) = self.take() {
+            let mut own = match tenant.take() {
+                Some(tenant) => tenant,
+                None => {
+                    tries += 1;
+                    let namespace = format!("{name}-{tries}");
+                    Tenant::create(self.lab, self.row, self.pace, namespace).await?
+                }
+            };
+            match self.live(&mut own, &life).await {
+                Ok(()) => tenant = Some(own),
+                Err((index, error)) => {
+                    self.note_failure(&own, &life[index], &error);
+                    let rest: Life = life[index + 1..].to_vec();
+                    self.put_back(index, life, rest);
+                    own.kill().await?;
+                }
+            }
+        }
+        if let Some(mut tenant) = tenant {
+            tenant.kill().await?;
+        }
+        Ok(())
+    }
+
+    fn take(&self) -> Option<Life> {
+        let failures = lock(&self.outcome).failures.len();
+        (failures < ENOUGH).then(|| lock(&self.lives).pop_front())?
+    }
+
+    /// The cases behind one that failed are for another life, which gets as far without a fault.
+    fn put_back(&self, failed: usize, life: Life, rest: Life) {
+        if rest.iter().all(|(_, case)| case.is_none()) {
+            return;
+        }
+        let passed = life.into_iter().take(failed + 1);
+        let passed = passed.map(|(phase, _)| (phase, None));
+        lock(&self.lives).push_back(passed.chain(rest).collect());
+    }
+
+    /// One object, from its creation to its deletion. An error comes with the step that it belongs to.
+    async fn live(&self, tenant: &mut Tenant<'_>, life: &Life) -> Result<(), (usize, Error)> {
+        for (index, (phase, case)) in life.iter().enumerate() {
+            let step = self.step(tenant, *phase, case.as_ref());
+            step.await.map_err(|error| (index, error))?;
+            if let Some(case) = case {
+                let key = (self.phases[*phase].name.clone(), case.fault.label());
+                *lock(&self.outcome).cases.entry(key).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn step(&self, tenant: &mut Tenant<'_>, index: usize, case: Option<&Case>) -> Result<()> {
+        let (phase, course) = (&self.phases[index], &self.courses[index]);
+        let Some(case) = case else {
+            if phase.cold {
+                tenant.kill().await?;
+                begin(tenant, phase, None).await?;
+            } else {
+                if !tenant.runs() {
+                    tenant
+                        .start(!matches!(phase.change, Change::Create))
+                        .await?;
+                }
+                tenant.interceptor.arm(None);
+                tenant.apply(phase).await?;
+            }
+            return tenant.becomes(&course.state).await;
+        };
+        tenant.kill().await?;
+        begin(tenant, phase, Some(case)).await?;
+        if timeout(DEADLINE, tenant.interceptor.struck())
+            .await
+            .is_err()
+        {
+            let record: Vec<_> = tenant.interceptor.record();
+            let record: Vec<_> = record.iter().map(ToString::to_string).collect();
+            bail!(
+                "the request did not come; there were:\n{}",
+                record.join("\n")
+            );
+        }
+        if case.fault.kills() {
+            tenant.kill().await?;
+            let past = case.fault == Fault::DiesAfterAndIsShownThePast;
+            tenant.launch(None, past);
+        }
+        tenant.becomes(&course.state).await
+    }
+
+    fn note_failure(&self, tenant: &Tenant<'_>, step: &(usize, Option<Case>), error: &Error) {
+        let (phase, case) = step;
+        let case = match case {
+            Some(case) => case.to_string(),
+            None => "without a fault, after one that was survived".to_owned(),
+        };
+        let failure = format!(
+            "{} {}, {case}\n{error:#}\nwhat the provider says:\n{}",
+            self.row.kind,
+            self.phases[*phase].name,
+            tenant.provider_log()
+        );
+        lock(&self.outcome).failures.push(failure);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

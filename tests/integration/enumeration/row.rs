@@ -1,0 +1,349 @@
+//! The kinds: what each needs around it, and the changes that it goes through.
+//!
+//! The objects are those of `examples/provider`, where there is one. A row for a new kind is its example, the examples that must be there
+//! first, and a change for every way in which it can be changed.
+
+use serde_json::{Value, json};
+
+/// One kind.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) kind: &'static str,
+    /// The object that is created, changed and deleted.
+    pub(super) object: Object,
+    /// Examples that are there first, in this order.
+    pub(super) before: &'static [&'static str],
+    /// What is changed after the create, one after another.
+    pub(super) edits: &'static [Edit],
+}
+
+/// Where the object comes from.
+#[derive(Debug)]
+pub(super) enum Object {
+    /// An example; other objects in it are there first.
+    Example(&'static str),
+    /// No example.
+    Own(fn() -> Value),
+}
+
+/// A change of the object.
+#[derive(Debug)]
+pub(super) struct Edit {
+    pub(super) name: &'static str,
+    /// A merge patch.
+    pub(super) patch: fn() -> Value,
+}
+
+const NETWORK: &str = "network.yaml";
+const SUBNET: &str = "subnet.yaml";
+const SERVER: &str = "server.yaml";
+const KEY: &str = "ssh-key.yaml";
+const ADDRESS: &str = "primary-ip.yaml";
+const FIREWALL: &str = "firewall.yaml";
+const GROUP: &str = "placement-group.yaml";
+
+/// Every kind of managed resource.
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        kind: "Network",
+        object: Object::Example(NETWORK),
+        before: &[],
+        edits: &[
+            Edit {
+                name: "grow, rename, protect",
+                patch: || {
+                    spec(json!({
+                        "name": "market",
+                        "ipRange": "10.210.0.0/15",
+                        "labels": {"team": "market", "tier": "b"},
+                        "exposeRoutesToVswitch": true,
+                        "deleteProtection": true,
+                    }))
+                },
+            },
+            Edit {
+                name: "unprotect",
+                patch: || spec(json!({"deleteProtection": false})),
+            },
+        ],
+    },
+    Row {
+        kind: "Subnet",
+        object: Object::Example(SUBNET),
+        before: &[NETWORK],
+        edits: &[Edit {
+            name: "replace",
+            patch: || replaced("networkZone=us-east", json!({"location": "ash"})),
+        }],
+    },
+    Row {
+        kind: "Route",
+        object: Object::Example("route.yaml"),
+        before: &[NETWORK, SUBNET],
+        edits: &[Edit {
+            name: "replace",
+            patch: || replaced("gateway=10.210.1.11", json!({"gateway": "10.210.1.11"})),
+        }],
+    },
+    Row {
+        kind: "Firewall",
+        object: Object::Example(FIREWALL),
+        before: &[],
+        edits: &[Edit {
+            name: "rules, rename",
+            patch: || {
+                spec(json!({
+                    "name": "market",
+                    "labels": {"team": "market"},
+                    "rules": [{
+                        "direction": "in",
+                        "protocol": "tcp",
+                        "port": "22",
+                        "sourceIps": ["192.0.2.0/24"],
+                    }],
+                }))
+            },
+        }],
+    },
+    Row {
+        kind: "SSHKey",
+        object: Object::Example(KEY),
+        before: &[],
+        edits: &[
+            Edit {
+                name: "rename",
+                patch: || spec(json!({"name": "market", "labels": {"team": "market"}})),
+            },
+            Edit {
+                name: "replace",
+                patch: || {
+                    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICqlC0fJI0Ld2h3Mt3TlDkl9dZYy2yw6i4azGp1zf4FR";
+                    replaced(&format!("publicKey={key}"), json!({"publicKey": key}))
+                },
+            },
+        ],
+    },
+    Row {
+        kind: "PlacementGroup",
+        object: Object::Example(GROUP),
+        before: &[],
+        edits: &[Edit {
+            name: "rename",
+            patch: || spec(json!({"name": "market", "labels": {"team": "market"}})),
+        }],
+    },
+    Row {
+        kind: "PrimaryIP",
+        object: Object::Example(ADDRESS),
+        before: &[],
+        edits: &[
+            Edit {
+                name: "rename, protect",
+                patch: || {
+                    spec(json!({
+                        "name": "market",
+                        "autoDelete": true,
+                        "labels": {"team": "market"},
+                        "deleteProtection": true,
+                    }))
+                },
+            },
+            Edit {
+                name: "unprotect",
+                patch: || spec(json!({"deleteProtection": false})),
+            },
+        ],
+    },
+    Row {
+        kind: "Volume",
+        object: Object::Example("volume.yaml"),
+        before: &[],
+        edits: &[
+            Edit {
+                name: "grow, rename",
+                patch: || spec(json!({"name": "market", "size": 30, "labels": {"team": "market"}})),
+            },
+            Edit {
+                name: "replace",
+                patch: || replaced("location=nbg1", json!({"location": "nbg1"})),
+            },
+        ],
+    },
+    Row {
+        kind: "VolumeAttachment",
+        object: Object::Example("volume-attachment.yaml"),
+        before: &[
+            KEY,
+            ADDRESS,
+            NETWORK,
+            SUBNET,
+            FIREWALL,
+            GROUP,
+            SERVER,
+            "server-network.yaml",
+            "volume.yaml",
+        ],
+        edits: &[Edit {
+            name: "another server",
+            patch: || spec(json!({"serverIdRef": {"name": "reports"}})),
+        }],
+    },
+    Row {
+        kind: "Server",
+        object: Object::Example(SERVER),
+        before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
+        edits: &[
+            Edit {
+                name: "rename, backups, protect",
+                patch: || {
+                    spec(json!({
+                        "name": "market",
+                        "labels": {"team": "market"},
+                        "backups": true,
+                        "deleteProtection": true,
+                        "rebuildProtection": true,
+                    }))
+                },
+            },
+            Edit {
+                name: "unprotect, detach, off",
+                patch: || {
+                    spec(json!({
+                        "deleteProtection": false,
+                        "rebuildProtection": false,
+                        "networks": [],
+                        "firewallIdRefs": [],
+                        "powerState": "Off",
+                    }))
+                },
+            },
+        ],
+    },
+    Row {
+        kind: "ServerNetwork",
+        object: Object::Example("server-network.yaml"),
+        before: &[NETWORK, SUBNET],
+        edits: &[
+            Edit {
+                name: "alias addresses",
+                patch: || spec(json!({"aliasIps": ["10.210.1.21", "10.210.1.22"]})),
+            },
+            Edit {
+                name: "replace",
+                patch: || replaced("ip=10.210.1.30", json!({"ip": "10.210.1.30"})),
+            },
+        ],
+    },
+    Row {
+        kind: "LoadBalancer",
+        object: Object::Example("load-balancer.yaml"),
+        before: &[],
+        edits: &[
+            Edit {
+                name: "type, algorithm, protect",
+                patch: || {
+                    spec(json!({
+                        "name": "market",
+                        "loadBalancerType": "lb21",
+                        "algorithm": "round_robin",
+                        "publicNet": {"enabled": false},
+                        "labels": {"team": "market"},
+                        "deleteProtection": true,
+                    }))
+                },
+            },
+            Edit {
+                name: "unprotect",
+                patch: || spec(json!({"deleteProtection": false})),
+            },
+        ],
+    },
+    Row {
+        kind: "LoadBalancerNetwork",
+        object: Object::Example("load-balancer-network.yaml"),
+        before: &[NETWORK, SUBNET, "load-balancer.yaml"],
+        edits: &[Edit {
+            name: "replace",
+            patch: || replaced("ip=10.210.1.6", json!({"ip": "10.210.1.6"})),
+        }],
+    },
+    Row {
+        kind: "LoadBalancerService",
+        object: Object::Example("load-balancer-service.yaml"),
+        before: &["load-balancer.yaml"],
+        edits: &[Edit {
+            name: "port, health check",
+            patch: || spec(json!({"destinationPort": 8443, "healthCheck": {"interval": 20}})),
+        }],
+    },
+    Row {
+        kind: "LoadBalancerTarget",
+        object: Object::Example("load-balancer-target.yaml"),
+        before: &[
+            NETWORK,
+            SUBNET,
+            "load-balancer.yaml",
+            "load-balancer-network.yaml",
+        ],
+        edits: &[Edit {
+            name: "public addresses",
+            patch: || spec(json!({"usePrivateIp": false})),
+        }],
+    },
+    Row {
+        kind: "ReverseDNS",
+        object: Object::Example("reverse-dns.yaml"),
+        before: &[ADDRESS],
+        edits: &[Edit {
+            name: "another name",
+            patch: || spec(json!({"dnsPtr": "market.shop.example"})),
+        }],
+    },
+    Row {
+        kind: "ProviderConfig",
+        object: Object::Own(|| {
+            json!({
+                "apiVersion": "hcloud.openova.io/v1alpha1",
+                "kind": "ProviderConfig",
+                "metadata": {"name": "unused"},
+                "spec": {
+                    "credentials": {"source": "Secret", "secretRef": {"name": "hcloud", "key": "token"}},
+                },
+            })
+        }),
+        before: &[],
+        edits: &[],
+    },
+    Row::fact("Location", "location.yaml"),
+    Row::fact("Image", "image.yaml"),
+    Row::fact("ServerType", "server-type.yaml"),
+    Row::fact("LoadBalancerType", "load-balancer-type.yaml"),
+    Row::fact("Pricing", "pricing.yaml"),
+];
+
+impl Row {
+    /// A kind that is only observed.
+    const fn fact(kind: &'static str, example: &'static str) -> Self {
+        Self {
+            kind,
+            object: Object::Example(example),
+            before: &[],
+            edits: &[],
+        }
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "rows write the JSON in place"
+)]
+fn spec(for_provider: Value) -> Value {
+    json!({"spec": {"forProvider": for_provider}})
+}
+
+/// A change that needs a replacement, and the approval of it.
+fn replaced(change: &str, for_provider: Value) -> Value {
+    let mut patch = spec(for_provider);
+    patch["metadata"]["annotations"]["crossplane.io/replace"] = change.into();
+    patch
+}
