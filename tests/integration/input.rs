@@ -223,10 +223,8 @@ async fn names_taken_by_others_are_reported_with_the_way_to_adopt(world: &World)
     for (kind, object, id) in &taken {
         let adopted = tenant.ready(kind, "taken").await?;
         let at_provider = &adopted.data["status"]["atProvider"];
-        ensure!(
-            at_provider["id"].to_string() == *id,
-            "{kind}: {at_provider}"
-        );
+        let adopted_id = at_provider["id"].to_string();
+        ensure!(adopted_id == *id, "{kind}: {at_provider}");
         // Every object has a UID now, so a lost external name would be found again.
         let uid = adopted.uid().context("the UID")?;
         ensure!(
