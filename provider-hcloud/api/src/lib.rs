@@ -4,6 +4,9 @@
 //! `kubectl explain` shows. [`managed`](mod@managed) holds what every managed resource shares, each kind has a
 //! file of its own, [`provider_config`] holds credentials and their usage. Nothing in here talks
 //! to a server, so other programs can build and read these objects without a client.
+//!
+//! Enums that are optional fields have no description of their own in the schema: it would take the place of the
+//! field's.
 
 #![expect(
     unreachable_pub,

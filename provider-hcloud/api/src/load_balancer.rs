@@ -139,6 +139,7 @@ pub struct LoadBalancerParameters {
 /// How a load balancer distributes connections.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "")]
 pub enum LoadBalancerAlgorithm {
     /// To one target after the other.
     RoundRobin,

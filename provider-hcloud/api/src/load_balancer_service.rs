@@ -134,6 +134,7 @@ pub struct LoadBalancerServiceParameters {
 /// Protocol of a service.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "")]
 pub enum LoadBalancerProtocol {
     /// Connections are passed on as they are.
     Tcp,
@@ -227,6 +228,7 @@ pub struct LoadBalancerHealthCheck {
 /// Protocol of a health check.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "")]
 pub enum LoadBalancerHealthCheckProtocol {
     /// A connection is opened.
     Tcp,

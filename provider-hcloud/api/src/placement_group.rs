@@ -93,6 +93,7 @@ pub struct PlacementGroupParameters {
 /// How servers are placed.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "")]
 pub enum PlacementGroupType {
     /// Every server on a host of its own.
     #[default]

@@ -130,6 +130,7 @@ pub struct PrimaryIPParameters {
 /// Version of the Internet Protocol.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "")]
 pub enum PrimaryIPType {
     /// One IPv4 address.
     Ipv4,

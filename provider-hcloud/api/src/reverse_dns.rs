@@ -145,6 +145,7 @@ pub struct ReverseDNSParameters {
 /// Which of the addresses of a server or load balancer.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "")]
 pub enum IpFamily {
     /// The IPv4 address.
     Ipv4,

@@ -137,6 +137,7 @@ pub struct SubnetParameters {
 /// What a subnet is for.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "")]
 pub enum SubnetType {
     /// Servers and load balancers of the cloud.
     Cloud,

@@ -7,7 +7,8 @@ use crate::{
     LoadBalancerType, Location, Managed, Network, PlacementGroup, Pricing, PrimaryIP, ReverseDNS,
     Route, SSHKey, Server, ServerNetwork, ServerType, Slot, Subnet, Volume, VolumeAttachment,
 };
-use kube::CustomResourceExt;
+use kube::{CustomResourceExt, core::object::HasSpec};
+use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 
 /// An object that uses every reference which the schema offers, and the paths of what they stand for.
@@ -198,7 +199,30 @@ macro_rules! all_kinds {
             let kinds = [$($kind::crd().spec.names.kind),*];
             $(check::<$kind>(&kinds);)*
         }
+
+        #[test]
+        fn fields_keep_their_descriptions() {
+            $(check_descriptions::<$kind>();)*
+        }
     };
+}
+
+/// An optional enum is written as one of two schemas, and the description of the first would win over the field's.
+fn check_descriptions<R: HasSpec<Spec: JsonSchema>>() {
+    fn check(schema: &Value, definitions: &Value, path: &str) {
+        if let Some(reference) = schema["anyOf"][0]["$ref"].as_str() {
+            let name = reference.trim_start_matches("#/$defs/");
+            let definition = &definitions[name];
+            assert!(
+                definition["properties"].is_object() || definition["description"].is_null(),
+                "{path}: {name} needs #[schemars(description = \"\")]"
+            );
+        }
+        let parts = schema.as_object().into_iter().flatten();
+        parts.for_each(|(name, part)| check(part, definitions, &format!("{path}.{name}")));
+    }
+    let schema = schema_for!(R::Spec).to_value();
+    check(&schema, &schema["$defs"], std::any::type_name::<R>());
 }
 
 all_kinds!(

@@ -131,6 +131,7 @@ pub struct VolumeParameters {
 /// File systems that Hetzner formats a volume with.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(description = "")]
 pub enum VolumeFormat {
     /// XFS.
     Xfs,

@@ -21,6 +21,8 @@ pub(super) struct Progress<R> {
     pub(super) delete_requested: bool,
     /// The external resource was updated and not yet seen to be up to date.
     pub(super) updated: bool,
+    /// The generation with which the external system last refused a change.
+    pub(super) refused: Option<i64>,
     /// The object was first reconciled by this process, and was not ready since.
     pub(super) awaiting_first_ready: bool,
     /// When the external resource was last seen to be up to date, on the monotonic clock.
@@ -39,6 +41,7 @@ impl<R> Default for Progress<R> {
             look_since: None,
             delete_requested: false,
             updated: false,
+            refused: None,
             awaiting_first_ready: false,
             up_to_date_at: None,
             published: None,

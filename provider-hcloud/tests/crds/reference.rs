@@ -115,8 +115,15 @@ impl Kind {
         let id = text(&observed["properties"]["id"]["description"]);
         match text(&observed["description"]).split_once("Its external name is") {
             Some((_, name)) => name.trim().trim_end_matches('.'),
-            None if id.ends_with("the external name.") => "the id at Hetzner",
-            None => panic!("{} does not say what its external name is", self.name()),
+            None => {
+                let said = id.ends_with("the external name.");
+                assert!(
+                    said,
+                    "{} does not say what its external name is",
+                    self.name()
+                );
+                "the id at Hetzner"
+            }
         }
     }
 
@@ -356,8 +363,8 @@ fn examples(directory: &Path) -> Vec<(String, String)> {
             let content = fs::read_to_string(file.path()).ok()?;
             let kind = content
                 .lines()
-                .filter_map(|line| line.strip_prefix("kind: "))
-                .last()?;
+                .rev()
+                .find_map(|line| line.strip_prefix("kind: "))?;
             Some((kind.to_owned(), file.file_name().into_string().ok()?))
         })
         .collect();

@@ -127,6 +127,14 @@ impl std::fmt::Display for Case {
 }
 
 impl Case {
+    /// The request, if it is about one.
+    pub(super) fn request(&self) -> Option<&Occurrence> {
+        match &self.place {
+            Place::Request(at) => Some(at),
+            Place::Event { .. } => None,
+        }
+    }
+
     /// What the interceptor is to do.
     pub(super) fn arrange(&self) -> Result<interceptor::Fault> {
         let event = |effect| match &self.place {

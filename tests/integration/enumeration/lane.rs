@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 use futures::future::try_join_all;
@@ -12,12 +12,8 @@ use super::case::{Case, Fault};
 use super::lab::Lab;
 use super::plan::{self, Change, Course, Extent, Life, Pace, Phase};
 use super::row::Row;
-use super::tenant::{DEADLINE, Tenant};
+use super::tenant::{DEADLINE, SILENCE, Tenant};
 use super::{ENOUGH, LANES, Outcome};
-
-/// After this time without a request nothing more is expected: longer than any wait between two requests of an
-/// undisturbed phase.
-const SILENCE: Duration = Duration::from_millis(1500);
 
 /// Runs all cases of a kind.
 pub(super) async fn run(lab: &Lab, row: &'static Row, extent: Extent) -> Result<Outcome> {
@@ -100,8 +96,9 @@ async fn run_at(
     for (phase, course) in phases.iter_mut().zip(&courses) {
         let of_phase = plan::cases(phase, plural, course, extent, pace);
         if !of_phase.is_empty() {
-            let requests = course.requests.len();
-            outcome.requests.insert(phase.name.clone(), requests);
+            let mut requests: Vec<_> = of_phase.iter().filter_map(Case::request).collect();
+            requests.dedup();
+            outcome.requests.insert(phase.name.clone(), requests.len());
         }
         cases.push(of_phase);
     }

@@ -26,6 +26,9 @@ use crate::world::{SOON, find_condition};
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/provider");
 /// Longer than every wait of the provider that is not a failure.
 pub(super) const DEADLINE: Duration = Duration::from_secs(60);
+/// After this time without a request nothing more is expected: longer than any wait between two requests of an
+/// undisturbed phase.
+pub(super) const SILENCE: Duration = Duration::from_millis(1500);
 /// Slow actions outlast the provider's first look at them, and not its second.
 const SLOW: Duration = Duration::from_millis(700);
 /// How much of a provider's log a failure shows.
@@ -182,6 +185,8 @@ impl<'l> Tenant<'l> {
             })
             .await?;
         }
+        // How many use the configuration is counted a little later.
+        self.silent(SILENCE).await;
         self.kill().await
     }
 

@@ -11,6 +11,7 @@ use crate::{
 
 /// Whether a server runs.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
+#[schemars(description = "")]
 pub enum PowerState {
     /// The server runs.
     Running,

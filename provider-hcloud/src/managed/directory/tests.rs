@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 
 /// A network as a watch shows it.
-fn network(name: &str, external_name: Option<&str>, labels: Value) -> ObjectMeta {
+fn network(name: &str, external_name: Option<&str>, labels: &Value) -> ObjectMeta {
     let annotations = external_name.map(|name| json!({annotations::EXTERNAL_NAME: name}));
     serde_json::from_value(json!({
         "name": name,
@@ -18,13 +18,19 @@ fn network(name: &str, external_name: Option<&str>, labels: Value) -> ObjectMeta
 
 fn directory() -> Directory {
     let directory = Directory::default();
-    directory.enter("Network", &network("main", Some("1"), json!({"tier": "a"})));
-    directory.enter("Network", &network("side", Some("2"), json!({"tier": "b"})));
-    directory.enter("Network", &network("new", None, json!({"tier": "c"})));
+    directory.enter(
+        "Network",
+        &network("main", Some("1"), &json!({"tier": "a"})),
+    );
+    directory.enter(
+        "Network",
+        &network("side", Some("2"), &json!({"tier": "b"})),
+    );
+    directory.enter("Network", &network("new", None, &json!({"tier": "c"})));
     let known = [
-        network("main", None, json!({})),
-        network("side", None, json!({})),
-        network("new", None, json!({})),
+        network("main", None, &json!({})),
+        network("side", None, &json!({})),
+        network("new", None, &json!({})),
     ];
     directory.complete("Network", known.iter());
     directory
@@ -113,7 +119,7 @@ fn a_selector_can_ask_for_the_same_controller() {
     let mut route = route(
         &json!({"networkIdSelector": {"matchLabels": {"tier": "a"}, "matchControllerRef": true}}),
     );
-    route.metadata.owner_references = network("x", None, json!({})).owner_references;
+    route.metadata.owner_references = network("x", None, &json!({})).owner_references;
     directory.resolve(&mut route).unwrap();
     assert_eq!(route.spec.for_provider.network_id.as_deref(), Some("1"));
 }
@@ -163,18 +169,18 @@ fn those_who_refer_to_what_changed_are_told_and_no_others() {
     let content = route(&json!({"networkIdRef": {"name": "main"}}));
     let selecting = route(&json!({"networkIdSelector": {}}));
 
-    directory.enter("Network", &network("new", None, json!({"tier": "c"})));
+    directory.enter("Network", &network("new", None, &json!({"tier": "c"})));
     assert!(changes.try_recv().is_err(), "nothing has changed");
-    directory.enter("Network", &network("new", Some("3"), json!({"tier": "c"})));
+    directory.enter("Network", &network("new", Some("3"), &json!({"tier": "c"})));
     let change = changes.try_recv().unwrap();
     assert!(change.concerns(&waiting) && change.concerns(&selecting));
     assert!(!change.concerns(&content));
 
-    directory.remove("Network", &network("main", None, json!({})));
+    directory.remove("Network", &network("main", None, &json!({})));
     let change = changes.try_recv().unwrap();
     assert!(change.concerns(&content) && change.concerns(&selecting));
     assert!(!change.concerns(&waiting));
-    directory.remove("Network", &network("main", None, json!({})));
+    directory.remove("Network", &network("main", None, &json!({})));
     assert!(changes.try_recv().is_err(), "it was gone already");
 }
 
@@ -182,9 +188,9 @@ fn those_who_refer_to_what_changed_are_told_and_no_others() {
 fn what_is_gone_is_not_found_and_a_missed_deletion_is_noticed_by_the_next_list() {
     let directory = directory();
     let spec = json!({"networkIdRef": {"name": "main"}});
-    directory.remove("Network", &network("main", None, json!({})));
+    directory.remove("Network", &network("main", None, &json!({})));
     assert!(resolved(&directory, &spec).is_err());
-    let left = [network("side", None, json!({}))];
+    let left = [network("side", None, &json!({}))];
     directory.complete("Network", left.iter());
     assert_eq!(
         directory.name_of("Network", "team", "2").as_deref(),

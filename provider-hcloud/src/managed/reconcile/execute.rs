@@ -19,6 +19,7 @@ use crate::managed::{
         chain,
     },
     plan::Step,
+    progress::Progress,
 };
 
 /// Event and message of crossplane-runtime for an external resource that is not there.
@@ -202,7 +203,7 @@ impl<C: Connector> Pass<'_, C> {
                     "create failed",
                     &error,
                     Some(conditions::creating()),
-                    error.retry(),
+                    self.doubted(error.retry()),
                 )
                 .await
             }
@@ -249,7 +250,7 @@ impl<C: Connector> Pass<'_, C> {
                     "update failed",
                     &error,
                     None,
-                    error.retry(),
+                    self.doubted(error.retry()),
                 )
                 .await;
         }
@@ -344,7 +345,7 @@ impl<C: Connector> Pass<'_, C> {
                     "delete failed",
                     &error,
                     Some(conditions::deleting()),
-                    error.retry(),
+                    self.doubted(error.retry()),
                 )
                 .await;
         }
@@ -413,6 +414,19 @@ impl<C: Connector> Pass<'_, C> {
         warn!(error = text, "Cannot publish connection details");
         self.event(Severity::Warning, "CannotPublishConnectionDetails", &text);
         Some(conditions::reconcile_error(&text))
+    }
+
+    /// A refusal is believed the second time. The first may be due to what an earlier request has brought about after
+    /// the last look: one of a process that is gone, whose effect took its time.
+    fn doubted(&self, retry: Retry) -> Retry {
+        let generation = self.before.meta().generation.unwrap_or_default();
+        let progress = &self.reconciler.progress;
+        let refuse = |progress: &mut Progress<_>| progress.refused.replace(generation);
+        if retry == Retry::OnChange && progress.with(&self.uid, refuse) != Some(generation) {
+            Retry::BackOff
+        } else {
+            retry
+        }
     }
 
     /// A failure: a warning, a condition, another try.

@@ -393,6 +393,29 @@ async fn a_create_that_was_held_up_is_given_time_to_show_and_then_sent_again() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_believed_the_second_time() {
+    let stage = Stage::new();
+    let refuse = || Err(ExternalError::new("there is one already", Retry::OnChange));
+    stage.things.outside().on_create = Box::new(refuse);
+    let soon = Action::requeue(Duration::from_secs(1));
+    assert_eq!(stage.reconcile().await, soon);
+    assert_ne!(stage.reconcile().await, soon, "not before the next poll");
+    assert_eq!(stage.things.outside().creates, 2);
+
+    // What was in the way is the work of a process that is gone.
+    let stage = Stage::new();
+    stage.things.outside().on_create = Box::new(refuse);
+    assert_eq!(stage.reconcile().await, soon);
+    stage.things.outside().exists = true;
+    stage.reconcile().await;
+    assert_eq!(
+        stage.annotation(annotations::EXTERNAL_NAME).as_deref(),
+        Some("7")
+    );
+    assert_eq!(stage.things.outside().creates, 1);
+}
+
+#[tokio::test]
 async fn a_create_that_was_held_up_and_then_carried_out_is_adopted() {
     let stage = Stage::new();
     stage.things.outside().on_create =
