@@ -1,11 +1,16 @@
 //! The composite resource that a request is about: which kind, which name, which
 //! spec.
 
+use std::collections::BTreeMap;
+
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::claim::validate::{Problem, Problems};
-use crate::claim::{PlatformSpec, RegionSpec};
+use crate::claim::{
+    ClusterSpec, LoadBalancerSpec, NodeGroupSpec, NodePoolSpec, PlatformSpec, RegionSpec,
+};
+use crate::label;
 use crate::structpb::deserializer;
 use crate::structpb::view::{ValueView, View};
 
@@ -16,6 +21,14 @@ pub enum Composite {
     Platform(Platform),
     /// `XRegion`.
     Region(Region),
+    /// `XCluster`.
+    Cluster(Box<Cluster>),
+    /// `XNodePool`.
+    NodePool(NodePool),
+    /// `XNodeGroup`.
+    NodeGroup(NodeGroup),
+    /// `XLoadBalancer`.
+    LoadBalancer(LoadBalancer),
 }
 
 /// Where a composite resource lives.
@@ -39,14 +52,28 @@ pub struct Platform {
     pub spec: PlatformSpec,
 }
 
-/// An `XRegion`.
-#[derive(Debug)]
-pub struct Region {
+/// A composite resource below the claim, or one that was written by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nested<Spec> {
     /// Name and namespace.
     pub identity: Identity,
+    /// Those of its labels that say what it belongs to ([`crate::label`]): what it
+    /// composes carries them too.
+    pub labels: BTreeMap<&'static str, String>,
     /// The spec.
-    pub spec: RegionSpec,
+    pub spec: Spec,
 }
+
+/// An `XRegion`.
+pub type Region = Nested<RegionSpec>;
+/// An `XCluster`.
+pub type Cluster = Nested<ClusterSpec>;
+/// An `XNodePool`.
+pub type NodePool = Nested<NodePoolSpec>;
+/// An `XNodeGroup`.
+pub type NodeGroup = Nested<NodeGroupSpec>;
+/// An `XLoadBalancer`.
+pub type LoadBalancer = Nested<LoadBalancerSpec>;
 
 /// Why a composite resource cannot be worked with.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +132,11 @@ impl Composite {
         let kind = object.text(&["kind"]).unwrap_or_default();
         match kind {
             "XPlatform" => Platform::read(object).map(Self::Platform),
-            "XRegion" => Region::read(object).map(Self::Region),
+            "XRegion" => Nested::read(object).map(Self::Region),
+            "XCluster" => Nested::read(object).map(Box::new).map(Self::Cluster),
+            "XNodePool" => Nested::read(object).map(Self::NodePool),
+            "XNodeGroup" => Nested::read(object).map(Self::NodeGroup),
+            "XLoadBalancer" => Nested::read(object).map(Self::LoadBalancer),
             other => Err(Error::Kind(other.to_owned())),
         }
     }
@@ -139,10 +170,17 @@ impl Platform {
     }
 }
 
-impl Region {
+impl<Spec: DeserializeOwned> Nested<Spec> {
     fn read(object: View<'_>) -> Result<Self, Error> {
         Ok(Self {
             identity: own_identity(object),
+            labels: label::OWNERS
+                .into_iter()
+                .filter_map(|key| {
+                    let value = object.text(&["metadata", "labels", key])?;
+                    Some((key, value.to_owned()))
+                })
+                .collect(),
             spec: typed_spec(object)?,
         })
     }

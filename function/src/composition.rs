@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Serialize;
 
-use crate::claim::{PlatformStatus, RegionStatus};
+use crate::claim::{
+    API_VERSION, ClusterStatus, LoadBalancerStatus, NodeGroupStatus, NodePoolStatus,
+    PlatformStatus, RegionStatus,
+};
 use crate::ready::Readiness;
 use crate::structpb::encode;
 
@@ -41,6 +44,14 @@ pub enum Status {
     Platform(PlatformStatus),
     /// Of an `XRegion`.
     Region(RegionStatus),
+    /// Of an `XCluster`.
+    Cluster(ClusterStatus),
+    /// Of an `XNodePool`.
+    NodePool(NodePoolStatus),
+    /// Of an `XNodeGroup`.
+    NodeGroup(NodeGroupStatus),
+    /// Of an `XLoadBalancer`.
+    LoadBalancer(LoadBalancerStatus),
 }
 
 /// An object that we compose.
@@ -51,6 +62,30 @@ pub(crate) struct Object<'a, Spec> {
     pub(crate) kind: &'static str,
     pub(crate) metadata: Metadata<'a>,
     pub(crate) spec: Spec,
+}
+
+/// A nested composite resource as a `Struct`.
+pub(crate) fn composite(
+    kind: &'static str,
+    name: &str,
+    namespace: &str,
+    labels: &BTreeMap<&'static str, String>,
+    spec: impl Serialize,
+) -> Bytes {
+    let object = Object {
+        api_version: API_VERSION,
+        kind,
+        metadata: Metadata {
+            labels: labels
+                .iter()
+                .map(|(key, value)| (*key, value.as_str()))
+                .collect(),
+            name,
+            namespace,
+        },
+        spec,
+    };
+    object.encode()
 }
 
 /// The metadata of an object that we compose.

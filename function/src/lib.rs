@@ -6,6 +6,7 @@
 //! bytes ─ server ─> request ─ composite ─> Composite (which kind, typed spec)
 //!    XPlatform:  claim ─claim::validate─> ValidPlatform ─plan─> Composition
 //!    XRegion:    spec ─region─> Composition
+//!    XCluster, XNodePool, XNodeGroup, XLoadBalancer: likewise
 //! Composition + observed ─respond─> desired, status, conditions, results, TTL
 //! ```
 //!
@@ -14,20 +15,32 @@
 //! same bytes.
 //!
 //! - [`claim`]: what people write, and its checks; the source of the schemas in [`xrd`].
-//! - [`plan`], [`region`]: what a composite resource results in.
+//! - [`plan`], [`region`], [`cluster`], [`node_pool`], [`node_group`], [`load_balancer`]:
+//!   what a composite resource results in.
+//! - [`pki`], [`k3s`], [`kubeconfig`]: what servers become a cluster from, and how it
+//!   is reached.
 //! - [`respond`]: the rules of Crossplane that are the same for every kind.
 //! - [`structpb`]: how objects travel.
 //! - [`offline`]: the whole tree of a claim without a cluster.
 
 pub mod claim;
 pub mod cli;
+pub mod cloud_init;
+pub mod cluster;
 pub mod composite;
 pub mod composition;
+pub mod environment;
+pub mod k3s;
+pub mod kubeconfig;
 pub mod label;
+pub mod load_balancer;
 mod metrics;
 pub mod name;
+pub mod node_group;
+pub mod node_pool;
 pub mod observed;
 pub mod offline;
+pub mod pki;
 pub mod plan;
 pub mod ready;
 pub mod region;

@@ -36,6 +36,21 @@ pub fn in_cloud(namespace: &str, name: &str) -> String {
     with_hash(name, [&namespace, &name])
 }
 
+/// Longest prefix of host names: a hyphen and an ordinal of four digits fit behind it.
+pub const HOST_PREFIX_MAX: usize = MAX - 5;
+
+/// What the servers of a pool are called, before a hyphen and their ordinal: the name of
+/// the pool's object, made unique in the cloud. It is a host name as long as the name is
+/// not longer than [`HOST_PREFIX_NAME_MAX`]; a longer one is shortened.
+pub fn host_prefix(namespace: &str, pool: &str) -> String {
+    let kept: String = pool.chars().take(HOST_PREFIX_NAME_MAX).collect();
+    let kept = kept.trim_end_matches(['-', '.']);
+    format!("{kept}-{}", hash(&[namespace, pool]))
+}
+
+/// Longest name of a pool's object that [`host_prefix`] keeps whole.
+pub const HOST_PREFIX_NAME_MAX: usize = HOST_PREFIX_MAX - HASH - 1;
+
 /// A short hash of some parts, in lower-case letters and digits.
 pub fn hash<'a>(parts: impl IntoIterator<Item = &'a &'a str>) -> String {
     // A name never contains '/', so the parts cannot run into each other.

@@ -7,6 +7,7 @@ use crossplane_proto::v1;
 use serde_json::{Map, Value, json};
 
 use crate::claim::API_VERSION;
+use crate::environment::Environment;
 use crate::name;
 use crate::respond::Ttl;
 use crate::run;
@@ -145,7 +146,8 @@ fn composite(index: usize, document: Value) -> Result<Map<String, Value>, Error>
 
 /// Composes an object and all below it. An object that is no composite of ours is a
 /// leaf.
-fn compose(key: String, object: Map<String, Value>) -> Result<Node, Error> {
+fn compose(key: String, mut object: Map<String, Value>) -> Result<Node, Error> {
+    conceal(&mut object);
     let of_ours = object.get("apiVersion").and_then(Value::as_str) == Some(API_VERSION);
     let children = if of_ours {
         settle(&object)?
@@ -161,6 +163,18 @@ fn compose(key: String, object: Map<String, Value>) -> Result<Node, Error> {
         object,
         children,
     })
+}
+
+/// Empties the values of a Secret: they are made of entropy that everybody knows, and
+/// nobody shall take them for secrets.
+fn conceal(object: &mut Map<String, Value>) {
+    if object.get("kind").and_then(Value::as_str) != Some("Secret") {
+        return;
+    }
+    let data = object.get_mut("data").and_then(Value::as_object_mut);
+    for value in data.into_iter().flat_map(Map::values_mut) {
+        *value = json!("");
+    }
 }
 
 /// More calls than any composite needs to show all of its objects.
@@ -205,7 +219,9 @@ fn call(
         }),
         ..v1::RunFunctionRequest::default()
     };
-    let response = run::run(request, Ttl::default()).map_err(|error| refused(error.to_string()))?;
+    let environment = Environment::reproducible();
+    let response = run::run(request, Ttl::default(), &environment)
+        .map_err(|error| refused(error.to_string()))?;
     let fatal = response
         .results
         .into_iter()
@@ -329,11 +345,46 @@ spec:
     }
 
     #[test]
+    fn every_example_renders() {
+        let examples = [
+            include_str!("../../examples/platform.yaml"),
+            include_str!("../../examples/platform-byo.yaml"),
+            include_str!("../../examples/platform-ha.yaml"),
+            include_str!("../../examples/platform-pinned.yaml"),
+            include_str!("../../examples/platform-single-node.yaml"),
+            include_str!("../../examples/region.yaml"),
+            include_str!("../../examples/cluster.yaml"),
+            include_str!("../../examples/node-pool.yaml"),
+            include_str!("../../examples/node-group.yaml"),
+            include_str!("../../examples/load-balancer.yaml"),
+        ];
+        for example in examples {
+            let nodes = render(example).unwrap();
+            assert!(
+                nodes.iter().all(|node| !node.children.is_empty()),
+                "{example}"
+            );
+        }
+    }
+
+    #[test]
+    fn secrets_are_shown_without_their_values() {
+        let nodes = render(include_str!("../../examples/cluster.yaml")).unwrap();
+        let secrets = nodes[0].children.iter().map(|child| &child.object);
+        let secrets: Vec<_> = secrets.filter(|it| it["kind"] == "Secret").collect();
+        assert!(secrets.len() > 1);
+        for secret in secrets {
+            let data = secret["data"].as_object().unwrap();
+            assert!(!data.is_empty() && data.values().all(|value| value == ""));
+        }
+    }
+
+    #[test]
     fn a_foreign_document_is_refused() {
         let error = render("apiVersion: v1\nkind: Secret").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "document 1: v1 Secret is not ours: Platform, XPlatform, XRegion can be rendered"
+            "document 1: v1 Secret is not ours: Platform, XPlatform, XRegion, XCluster, XNodePool, XNodeGroup, XLoadBalancer can be rendered"
         );
     }
 }

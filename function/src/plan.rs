@@ -1,29 +1,52 @@
 //! The planner: from a valid claim and what exists to the composite resources of a
 //! platform.
 //!
+//! ```text
+//! claim ─allocate─> Allocated ─┐
+//! observed ─record─> Recorded ─┼─region─> RegionSpec ─> XRegion
+//! facts, approved steps ───────┘
+//! ```
+//!
 //! What was allocated is recorded in the specs of the children and wins over every
-//! new wish: adding or removing a region never moves another. What would destroy
-//! data becomes a step of the plan, and until that step is approved the child is
-//! emitted as it is.
+//! new wish: adding or removing a region, a cluster or a pool never moves another. What
+//! would destroy data or capacity becomes a step of the plan, and until that step is
+//! approved that part of the child is emitted as it is.
+
+mod address;
+mod allocate;
+mod facts;
+mod pool;
+mod record;
+mod region;
+mod step;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use provider_hcloud_api::managed::ProviderConfigReference;
+use provider_hcloud_api::managed::{ManagedSpec, ManagementPolicy, ProviderConfigReference};
+use provider_hcloud_api::pricing::{PricingParameters, PricingSpec};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::claim::network::{Network, NetworkStatus, Range};
-use crate::claim::platform::{
-    APPROVE_ALL, PlannedStep, PlatformStatus, Provider, ProviderType, RegionRow,
-};
-use crate::claim::validate::{Problem, Problems, ValidPlatform, ValidRegion};
+use self::allocate::allocate;
+use self::facts::{Facts, PRICING};
+use self::record::Recorded;
+use self::region::{Neighbours, Planner};
+use self::step::Steps;
+use crate::claim::cost::Cost;
+use crate::claim::firewall::Peer;
+use crate::claim::network::{InterRegion, NetworkStatus, Range};
+use crate::claim::platform::{PlatformStatus, RegionRow};
+use crate::claim::ssh::SshKey;
+use crate::claim::validate::{Problems, ValidPlatform, ValidRegion};
 use crate::claim::{API_VERSION, RegionSpec};
 use crate::composite::{self, Identity};
-use crate::composition::{Composition, Condition, Desired, Metadata, Object, Status, summary};
+use crate::composition::{
+    Composition, Condition, Desired, Metadata, Object, Status, composite, summary,
+};
 use crate::observed::Observed;
 use crate::ready::{self, Readiness};
-use crate::structpb::view::{ValueView, View};
+use crate::structpb::View;
 use crate::{label, name};
 
 /// Keys of the regions: this prefix and the region's name.
@@ -42,56 +65,77 @@ pub fn platform(
     claim: &ValidPlatform,
     observed: &Observed,
 ) -> Result<Composition, Problems> {
-    let mut existing: BTreeMap<_, _> = observed
-        .with_prefix(REGION)
-        .map(|(region, child)| (region, Existing::read(child)))
-        .collect();
-    let networks = allocate(claim, &existing)?;
-    let mut desired = Vec::with_capacity(claim.regions.len() + 1);
+    let mut existing = Recorded::all(observed);
+    if claim.teardown {
+        return Ok(teardown(identity, &existing));
+    }
+    let allocated = allocate(claim, &existing)?;
+    let facts = Facts::read(observed);
+    let mut planner = Planner {
+        platform: &identity.name,
+        provider: &claim.provider,
+        facts: &facts,
+        steps: Steps::new(&claim.approve),
+        problems: Vec::new(),
+    };
+    let mut desired = Vec::with_capacity(claim.regions.len() + 2);
     let mut status = PlatformStatus::default();
     let mut readiness = Vec::with_capacity(claim.regions.len());
+    let neighbours: Vec<_> = claim
+        .regions
+        .iter()
+        .map(|region| neighbours(identity, claim, region, &existing))
+        .collect();
+    let added: Vec<_> = claim
+        .regions
+        .iter()
+        .filter(|region| !existing.contains_key(region.name.as_str()))
+        .map(|region| (region.name.clone(), region.location.clone()))
+        .collect();
 
-    for (region, range) in claim.regions.iter().zip(networks) {
+    let planned = claim.regions.iter().zip(allocated).zip(neighbours);
+    for ((region, allocated), neighbours) in planned {
         let child = existing.remove(region.name.as_str());
         let ready = ready::of(
             child.as_ref().map(|child| child.object),
             &[Condition::VALID, Condition::INFRASTRUCTURE_READY],
         );
-        let spec = region_spec(&claim.config, region, range);
+        let range = allocated.range;
+        let spec = planner.region(region, allocated, neighbours, child.as_ref());
         desired.push(Desired {
             key: [REGION, &region.name].concat(),
             object: region_object(identity, &region.name, &spec),
             ready: ready.ready,
         });
-        status
-            .regions
-            .push(row(region, range, &ready, child.as_ref()));
+        status.regions.push(row(region, range, &ready, child));
         readiness.push((region.name.as_str(), ready));
     }
     // What is left is in the claim no more.
     for (region, child) in existing {
-        let removed = removed_region(identity, region, child.object);
-        let approved = claim
-            .approve
-            .iter()
-            .any(|hash| *hash == removed.step.hash || hash == APPROVE_ALL);
-        if !approved {
-            desired.push(removed.as_it_is);
-            status.plan.push(removed.step);
+        let why = removal(region, &child, &added);
+        let object = child.object.text(&["metadata", "name"]).unwrap_or_default();
+        if !planner.steps.may("XRegion", object, "Delete", why) {
+            desired.push(as_it_is(identity, region, child.object));
         }
+    }
+    Problems::of(planner.problems)?;
+
+    if claim.regions.iter().any(has_servers) {
+        desired.push(pricing(identity, &claim.provider.config_ref, observed));
     }
     if claim.protect {
         desired.push(protection(identity, root_kind, observed));
     }
-
     let conditions = vec![
         Condition::yes(Condition::VALID, "Accepted"),
         summary(
             Condition::INFRASTRUCTURE_READY,
             readiness.iter().map(|(name, ready)| (*name, ready)),
         ),
-        changes_applied(&status.plan),
+        planner.steps.condition(),
     ];
+    status.cost = cost(&status.regions);
+    status.plan = planner.steps.into_plan();
     Ok(Composition {
         desired,
         status: Status::Platform(status),
@@ -99,226 +143,241 @@ pub fn platform(
     })
 }
 
-/// A region that exists, and what was decided about it for good.
-struct Existing<'a> {
-    object: View<'a>,
-    location: Option<&'a str>,
-    range: Option<Range>,
+fn has_servers(region: &ValidRegion) -> bool {
+    let mut clusters = region.clusters.iter();
+    clusters.any(|cluster| cluster.control_plane.is_some())
 }
 
-impl<'a> Existing<'a> {
-    fn read(object: View<'a>) -> Self {
-        let spec = object.get("spec").and_then(ValueView::object);
-        let [location, network] = spec.map_or([None; 2], |spec| spec.pick(["location", "network"]));
-        let cidr = network
-            .and_then(ValueView::object)
-            .and_then(|network| network.text(&["cidr"]));
-        Self {
-            object,
-            location: location.and_then(ValueView::text),
-            range: cidr.and_then(|cidr| cidr.parse().ok()),
-        }
+/// The sum of all regions, once each that has servers knows its own.
+fn cost(regions: &[RegionRow]) -> Option<Cost> {
+    let unknown = |row: &RegionRow| row.cost.is_none() && !row.clusters.is_empty();
+    if regions.iter().any(unknown) {
+        return None;
     }
+    Cost::sum(regions.iter().filter_map(|row| row.cost.as_ref()))
 }
 
-/// Decides the range of every region's network: recorded, else asked for, else the
-/// lowest free slot.
-fn allocate(
+/// What a region gets from the others.
+fn neighbours(
+    identity: &Identity,
     claim: &ValidPlatform,
-    existing: &BTreeMap<&str, Existing<'_>>,
-) -> Result<Vec<Range>, Problems> {
-    let mut problems = Vec::new();
-    let mut decided: Vec<Option<Range>> = Vec::with_capacity(claim.regions.len());
-    for region in &claim.regions {
-        let child = existing.get(region.name.as_str());
-        check_location(region, child, &mut problems);
-        decided.push(match (child.and_then(|child| child.range), region.range) {
-            (Some(recorded), Some(asked)) if !asked.contains(recorded) => {
-                problems.push(Problem::new(
-                    format!("{}.network.cidr", region.path()),
-                    format_args!(
-                        "the network of region {} is {recorded} and can only grow: write {recorded} or a range that contains it",
-                        region.name
-                    ),
-                ));
-                Some(asked)
-            }
-            (recorded, asked) => asked.or(recorded),
-        });
-    }
-    check_overlaps(claim, &decided, &mut problems);
-
-    let mut used: Vec<Range> = decided.iter().flatten().copied().collect();
-    used.extend(existing.values().filter_map(|child| child.range));
-    let mut ranges = Vec::with_capacity(decided.len());
-    for (region, range) in claim.regions.iter().zip(decided) {
-        let range = range.or_else(|| {
-            (0..=u8::MAX)
-                .map(Range::of_slot)
-                .find(|slot| !used.iter().any(|range| range.overlaps(*slot)))
-        });
-        match range {
-            Some(range) => {
-                used.push(range);
-                ranges.push(range);
-            }
-            None => problems.push(Problem::new(
-                format!("{}.network.cidr", region.path()),
-                "no 10.x.0.0/16 is free in this platform: write the range that this region shall have",
-            )),
+    region: &ValidRegion,
+    existing: &BTreeMap<&str, Recorded<'_>>,
+) -> Neighbours {
+    let recorded = existing
+        .get(region.name.as_str())
+        .and_then(|recorded| recorded.spec().ok());
+    let connected = |region: &ValidRegion| region.network.inter_region != InterRegion::None;
+    let mut peers = Vec::new();
+    for other in &claim.regions {
+        if other.name == region.name || !connected(region) || !connected(other) {
+            continue;
         }
+        // Until all servers of the other region have addresses, those that were known
+        // before stay.
+        let now = existing
+            .get(other.name.as_str())
+            .map(|other| other.status.public_addresses.clone())
+            .filter(|addresses| !addresses.is_empty());
+        let before = || {
+            let peers = &recorded?.firewall.peers;
+            let peer = peers.iter().find(|peer| peer.name == other.name)?;
+            Some(peer.addresses.clone())
+        };
+        peers.extend(now.or_else(before).map(|addresses| Peer {
+            addresses,
+            name: other.name.clone(),
+        }));
     }
-    Problems::of(problems)?;
-    Ok(ranges)
-}
-
-fn check_location(region: &ValidRegion, child: Option<&Existing<'_>>, problems: &mut Vec<Problem>) {
-    let recorded = child.and_then(|child| child.location);
-    if let Some(recorded) = recorded.filter(|recorded| *recorded != region.location) {
-        problems.push(Problem::new(
-            format!("{}.location", region.path()),
-            format_args!(
-                "region {} is in {recorded} and cannot move to {}: add a region there and remove this one",
-                region.name, region.location
-            ),
-        ));
-    }
-}
-
-fn check_overlaps(claim: &ValidPlatform, decided: &[Option<Range>], problems: &mut Vec<Problem>) {
-    let known: Vec<_> = claim
-        .regions
-        .iter()
-        .zip(decided)
-        .filter_map(|(region, range)| Some((region, (*range)?)))
-        .collect();
-    for (index, (region, range)) in known.iter().enumerate() {
-        for (earlier, other) in &known[..index] {
-            if range.overlaps(*other) && region.network.must_differ_from(&earlier.network) {
-                problems.push(Problem::new(
-                    format!("{}.network.cidr", region.path()),
-                    format_args!(
-                        "{range} of region {} overlaps {other} of region {} ({}.network.cidr): choose another range, or isolate one of them with interRegion: none",
-                        region.name, earlier.name, earlier.path()
-                    ),
-                ));
-            }
-        }
+    Neighbours {
+        peers,
+        ssh_keys: region
+            .ssh_keys
+            .iter()
+            .map(|key| ssh_key(identity, claim, region, key, existing))
+            .collect(),
     }
 }
 
-fn region_spec(config: &ProviderConfigReference, region: &ValidRegion, range: Range) -> RegionSpec {
-    RegionSpec {
-        provider: Provider {
-            kind: ProviderType::Hetzner,
-            config_ref: config.clone(),
-        },
-        location: region.location.clone(),
-        network: Network { cidr: range },
+/// The cloud takes a public key once, so one region makes it for all that name it: the
+/// one that made it before, else the first.
+fn ssh_key(
+    identity: &Identity,
+    claim: &ValidPlatform,
+    region: &ValidRegion,
+    key: &SshKey,
+    existing: &BTreeMap<&str, Recorded<'_>>,
+) -> SshKey {
+    let wanted_by = |region: &&ValidRegion| {
+        let mut keys = region.ssh_keys.iter();
+        keys.any(|other| other.name == key.name && other.public_key.is_some())
+    };
+    let mut makers = claim.regions.iter().filter(wanted_by);
+    if key.public_key.is_none() && makers.clone().next().is_none() {
+        return key.clone();
+    }
+    let object = name::join(&identity.name, &[&key.name]);
+    let made_by = |region: &&ValidRegion| {
+        let recorded = existing.get(region.name.as_str());
+        let spec = recorded.and_then(|recorded| recorded.spec().ok());
+        spec.is_some_and(|spec| {
+            let mut keys = spec.ssh_keys.iter();
+            keys.any(|recorded| recorded.name == object && recorded.public_key.is_some())
+        })
+    };
+    let maker = makers.clone().find(made_by).or_else(|| makers.next());
+    SshKey {
+        name: object,
+        public_key: maker
+            .filter(|maker| maker.name == region.name)
+            .and_then(|_| key.public_key.clone()),
     }
 }
 
 fn region_object(identity: &Identity, region: &str, spec: &impl Serialize) -> Bytes {
-    let platform = label::value(&identity.name);
-    let object = Object {
-        api_version: API_VERSION,
-        kind: "XRegion",
-        metadata: Metadata {
-            labels: [
-                (label::PLATFORM, platform.as_str()),
-                (label::REGION, region),
-            ]
-            .into(),
-            name: &name::join(&identity.name, &[region]),
-            namespace: &identity.namespace,
-        },
+    let labels = [
+        (label::PLATFORM, label::value(&identity.name)),
+        (label::REGION, region.to_owned()),
+    ];
+    composite(
+        "XRegion",
+        &name::join(&identity.name, &[region]),
+        &identity.namespace,
+        &labels.into(),
         spec,
-    };
-    object.encode()
+    )
 }
 
 fn row(
     region: &ValidRegion,
     range: Range,
     ready: &Readiness,
-    child: Option<&Existing<'_>>,
+    child: Option<Recorded<'_>>,
 ) -> RegionRow {
+    let status = child.map(|child| child.status).unwrap_or_default();
     RegionRow {
-        name: region.name.clone(),
+        clusters: status.clusters,
+        cost: status.cost,
+        load_balancers: status.load_balancers,
         location: region.location.clone(),
-        ready: ready.ready,
-        reason: ready.reason.clone(),
         message: ready.message.clone(),
+        name: region.name.clone(),
         network: NetworkStatus {
             cidr: Some(range),
-            id: child
-                .and_then(|child| child.object.text(&["status", "network", "id"]))
-                .map(ToOwned::to_owned),
+            id: status.network.id,
         },
+        ready: ready.ready,
+        reason: ready.reason.clone(),
     }
 }
 
-/// A region that exists and is no longer in the claim.
-struct Removed {
-    step: PlannedStep,
-    as_it_is: Desired,
-}
-
-fn removed_region(identity: &Identity, region: &str, child: View<'_>) -> Removed {
-    let name = child
-        .text(&["metadata", "name"])
-        .unwrap_or_default()
-        .to_owned();
+/// Why a region that exists would be removed, and what would go with it.
+fn removal(region: &str, child: &Recorded<'_>, added: &[(String, String)]) -> String {
     let range = child
+        .object
         .text(&["spec", "network", "cidr"])
         .unwrap_or("an unknown range");
-    Removed {
-        step: planned(
-            "XRegion",
-            name,
-            "Delete",
-            format!(
-                "region {region} is not in spec.regions any more; its network {range} and all that lives in it go with it"
-            ),
-        ),
-        as_it_is: Desired {
+    let mut why = format!(
+        "region {region} is not in spec.regions any more; its network {range} and all that lives in it go with it"
+    );
+    let location = child.object.text(&["spec", "location"]).unwrap_or_default();
+    // A region cannot be renamed: who tries to does not want to lose it.
+    if let Some((new, _)) = added.iter().find(|(_, other)| other == location) {
+        why.push_str(&format!(
+            " (region {new} in the same location is another one: if {region} was to be renamed, write {region} again)"
+        ));
+    }
+    why
+}
+
+/// A child whose removal waits for approval.
+fn as_it_is(identity: &Identity, region: &str, child: View<'_>) -> Desired {
+    Desired {
+        key: [REGION, region].concat(),
+        object: region_object(identity, region, &composite::spec(child)),
+        ready: ready::of(Some(child), &[]).ready,
+    }
+}
+
+/// Takes everything down in two steps: clusters and load balancers first, then the
+/// regions that they stand in. Each step is seen in the specs that are observed.
+fn teardown(identity: &Identity, existing: &BTreeMap<&str, Recorded<'_>>) -> Composition {
+    let mut desired = Vec::new();
+    let mut status = PlatformStatus::default();
+    for (region, child) in existing {
+        // What cannot be read cannot be emptied and goes as a whole.
+        let Ok(spec) = child.spec() else { continue };
+        if spec.clusters.is_empty() && spec.load_balancers.is_empty() {
+            continue;
+        }
+        let emptied = RegionSpec {
+            clusters: Vec::new(),
+            load_balancers: Vec::new(),
+            ..spec.clone()
+        };
+        desired.push(Desired {
             key: [REGION, region].concat(),
-            object: region_object(identity, region, &composite::spec(child)),
-            ready: ready::of(Some(child), &[]).ready,
-        },
+            object: region_object(identity, region, &emptied),
+            ready: false,
+        });
+        status.regions.push(RegionRow {
+            clusters: Vec::new(),
+            cost: None,
+            load_balancers: Vec::new(),
+            location: spec.location.clone(),
+            message: "its clusters and load balancers go first".to_owned(),
+            name: (*region).to_owned(),
+            network: child.status.network.clone(),
+            ready: false,
+            reason: "TearingDown".to_owned(),
+        });
     }
-}
-
-fn planned(kind: &str, name: String, action: &str, why: String) -> PlannedStep {
-    let hash = name::hash(&[kind, name.as_str(), action, why.as_str()]);
-    PlannedStep {
-        kind: kind.to_owned(),
-        name,
-        action: action.to_owned(),
-        why,
-        hash,
-    }
-}
-
-fn changes_applied(plan: &[PlannedStep]) -> Condition {
-    let Some(first) = plan.first() else {
-        return Condition::yes(Condition::CHANGES_APPLIED, "NothingPending");
+    let message = if existing.is_empty() {
+        "the platform has been taken down: delete the claim, or set spec.operations.deletion.teardown to false to build it again"
+    } else {
+        "the platform is being taken down: wait until status.regions is empty, then delete the claim"
     };
-    Condition::no(
-        Condition::CHANGES_APPLIED,
-        "ApprovalRequired",
-        format!(
-            "{} in status.plan, first: {} {} {}: to approve, add {} to spec.operations.approve",
-            match plan.len() {
-                1 => "1 step".to_owned(),
-                steps => format!("{steps} steps"),
+    let reason = if existing.is_empty() {
+        "TornDown"
+    } else {
+        "TearingDown"
+    };
+    Composition {
+        desired,
+        status: Status::Platform(status),
+        conditions: vec![
+            Condition::yes(Condition::VALID, "Accepted"),
+            Condition::no(Condition::INFRASTRUCTURE_READY, reason, message.to_owned()),
+            Condition::yes(Condition::CHANGES_APPLIED, "NothingPending"),
+        ],
+    }
+}
+
+/// The price list, which is only read: names and prices of what the cloud offers.
+fn pricing(identity: &Identity, config: &ProviderConfigReference, observed: &Observed) -> Desired {
+    let platform = label::value(&identity.name);
+    let object = Object {
+        api_version: "hcloud.openova.io/v1alpha1",
+        kind: "Pricing",
+        metadata: Metadata {
+            labels: [(label::PLATFORM, platform.as_str())].into(),
+            name: &name::join(&identity.name, &[PRICING]),
+            namespace: &identity.namespace,
+        },
+        spec: PricingSpec {
+            managed: ManagedSpec {
+                management_policies: vec![ManagementPolicy::Observe],
+                provider_config_ref: config.clone(),
+                ..ManagedSpec::default()
             },
-            first.action,
-            first.kind,
-            first.name,
-            first.hash
-        ),
-    )
+            for_provider: PricingParameters {},
+        },
+    };
+    Desired {
+        key: PRICING.to_owned(),
+        object: object.encode(),
+        ready: ready::of(observed.get(PRICING), &[]).ready,
+    }
 }
 
 /// A Usage without a user: as long as it exists, deleting the claim is refused with

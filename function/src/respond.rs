@@ -2,8 +2,8 @@
 //!
 //! Every response carries all conditions of ours (core sets those that are missing
 //! to Unknown), the whole status, the tag of its request and a TTL, and passes on
-//! what earlier steps of the pipeline desired. It never carries requirements: an
-//! empty message would cost a second call.
+//! what earlier steps of the pipeline desired. Requirements are for the caller to add
+//! where there are any: an empty message would cost a second call.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -23,6 +23,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Code, Request, Response, Status};
 
+use crate::environment::Environment;
 use crate::metrics::Metrics;
 use crate::respond::Ttl;
 use crate::run;
@@ -231,15 +232,20 @@ impl Function {
     ) -> Result<Response<v1::RunFunctionResponse>, Status> {
         self.metrics.started(service);
         let begin = Instant::now();
-        let answer = run::run(request, self.ttl);
+        let answer = Environment::system()
+            .map_err(|error| Status::internal(format!("no entropy: {error}")))
+            .and_then(|environment| {
+                run::run(request, self.ttl, &environment)
+                    .map_err(|error| Status::invalid_argument(error.to_string()))
+            });
         let code = match &answer {
             Ok(_) => "OK",
+            Err(status) if status.code() == Code::Internal => "Internal",
             Err(_) => "InvalidArgument",
         };
         self.metrics.handled(service, code, begin.elapsed());
-        answer.map(Response::new).map_err(|error| {
-            tracing::warn!(%error, "Refused a request");
-            Status::new(Code::InvalidArgument, error.to_string())
+        answer.map(Response::new).inspect_err(|status| {
+            tracing::warn!(error = status.message(), "Refused a request");
         })
     }
 }

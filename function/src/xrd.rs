@@ -11,7 +11,9 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use crate::claim::{
-    API_VERSION, GROUP, PlatformSpec, PlatformStatus, RegionSpec, RegionStatus, VERSION,
+    API_VERSION, ClusterSpec, ClusterStatus, GROUP, LoadBalancerSpec, LoadBalancerStatus,
+    NodeGroupSpec, NodeGroupStatus, NodePoolSpec, NodePoolStatus, PlatformSpec, PlatformStatus,
+    RegionSpec, RegionStatus, VERSION,
 };
 
 /// Name that the package manager gives to the function: the last two parts of its
@@ -33,7 +35,7 @@ pub struct Kind {
 }
 
 /// All kinds, from the root of the tree downwards.
-pub const KINDS: [Kind; 2] = [
+pub const KINDS: [Kind; 6] = [
     Kind {
         kind: "XPlatform",
         plural: "xplatforms",
@@ -47,6 +49,34 @@ pub const KINDS: [Kind; 2] = [
         claim: None,
         description: "One region of a platform: its network and all that lives in it.",
         schema: schema::<RegionSpec, RegionStatus>,
+    },
+    Kind {
+        kind: "XCluster",
+        plural: "xclusters",
+        claim: None,
+        description: "One Kubernetes cluster: its certificates, its API endpoint and its pools of servers.",
+        schema: schema::<ClusterSpec, ClusterStatus>,
+    },
+    Kind {
+        kind: "XNodePool",
+        plural: "xnodepools",
+        claim: None,
+        description: "One pool of servers of a cluster.",
+        schema: schema::<NodePoolSpec, NodePoolStatus>,
+    },
+    Kind {
+        kind: "XNodeGroup",
+        plural: "xnodegroups",
+        claim: None,
+        description: "At most ten servers of a pool, on different hosts of the cloud.",
+        schema: schema::<NodeGroupSpec, NodeGroupStatus>,
+    },
+    Kind {
+        kind: "XLoadBalancer",
+        plural: "xloadbalancers",
+        claim: None,
+        description: "One load balancer of a region.",
+        schema: schema::<LoadBalancerSpec, LoadBalancerStatus>,
     },
 ];
 

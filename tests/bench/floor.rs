@@ -11,6 +11,7 @@ use crossplane_proto::v1;
 use crossplane_proto::v1::function_runner_service_server::{
     FunctionRunnerService, FunctionRunnerServiceServer,
 };
+use function_xplatform::environment::Environment;
 use function_xplatform::respond::Ttl;
 use function_xplatform::run;
 use tokio::net::TcpListener;
@@ -79,7 +80,7 @@ impl FunctionRunnerService for Floor {
         let answer = match self.answer.get() {
             Some(answer) => answer.clone(),
             None => {
-                let answer = run::run(request, Ttl::default())
+                let answer = run::run(request, Ttl::default(), &Environment::reproducible())
                     .map_err(|error| Status::internal(error.to_string()))?;
                 self.answer.get_or_init(|| answer).clone()
             }

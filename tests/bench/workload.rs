@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use crossplane_proto::v1;
+use function_xplatform::environment::Environment;
 use function_xplatform::respond::Ttl;
 use function_xplatform::run;
 use function_xplatform::structpb;
@@ -62,7 +63,11 @@ impl Workload {
 /// What the function answers, in process.
 pub(crate) fn answer(request: Bytes) -> Result<v1::RunFunctionResponse> {
     let request = v1::RunFunctionRequest::decode(request).context("decode the request")?;
-    Ok(run::run(request, Ttl::default())?)
+    Ok(run::run(
+        request,
+        Ttl::default(),
+        &Environment::reproducible(),
+    )?)
 }
 
 fn region(index: usize) -> String {

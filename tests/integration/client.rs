@@ -45,7 +45,12 @@ pub(crate) async fn rewrite(
     Ok(())
 }
 
-async fn call(method: Method, url: &str, token: Option<&str>, body: Value) -> Result<Value> {
+pub(crate) async fn call(
+    method: Method,
+    url: &str,
+    token: Option<&str>,
+    body: Value,
+) -> Result<Value> {
     let uri: Uri = url.parse()?;
     let host = uri.authority().context("the URL has no host")?.as_str();
     let stream = TcpStream::connect(host).await?;

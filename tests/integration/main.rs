@@ -4,6 +4,7 @@
 //! when the first test asks for it and shared by all; each test has a namespace, a simulated cloud and credentials of its
 //! own, so they run side by side and may break what is theirs.
 
+mod boot;
 mod cli;
 mod client;
 mod dependencies;
@@ -91,6 +92,7 @@ fn main() -> ExitCode {
         faults::TESTS,
         enumeration::TESTS,
         leader::TESTS,
+        boot::TESTS,
     ];
     let trials = modules.into_iter().flatten().map(|test| {
         let (runtime, world) = (Arc::clone(&runtime), Arc::clone(&world));

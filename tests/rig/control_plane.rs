@@ -172,7 +172,7 @@ pub(crate) async fn connect(kubeconfig: &std::path::Path) -> Result<Client> {
     Client::try_from(config.with_context(context)?).with_context(context)
 }
 
-async fn ready(client: &Client) -> Result<()> {
+pub(crate) async fn ready(client: &Client) -> Result<()> {
     let request = http::Request::get("/readyz")
         .body(Vec::new())
         .context("make the request for readiness")?;
@@ -192,7 +192,7 @@ pub(crate) fn alive(daemon: &Daemon) -> Result<()> {
     Ok(())
 }
 
-fn random_token() -> Result<String> {
+pub(crate) fn random_token() -> Result<String> {
     let mut bytes = [0_u8; 24];
     fs::File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut bytes))

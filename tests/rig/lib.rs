@@ -22,6 +22,7 @@ mod kubeconfig;
 pub mod kubelet;
 pub mod launch;
 mod loopback;
+pub mod machine;
 pub mod package;
 pub mod proxy;
 mod registry;

@@ -357,7 +357,7 @@ async fn start_packages(
 }
 
 /// The ends of all logs in the rig's directory.
-fn logs(dir: &Path) -> String {
+pub(crate) fn logs(dir: &Path) -> String {
     let mut paths: Vec<_> = std::fs::read_dir(dir.join("logs"))
         .into_iter()
         .flatten()

@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 
+use super::machine::NAME;
+
 /// CEL: an IPv4 range, written with its first address.
 const RANGE_RULE: &str =
     "isCIDR(self) && cidr(self).ip().family() == 4 && cidr(self) == cidr(self).masked()";
@@ -65,6 +67,36 @@ impl Range {
         u64::from(differing) >> (32 - common) == 0
     }
 
+    /// The first address.
+    pub fn first(self) -> Ipv4Addr {
+        self.0.network()
+    }
+
+    /// The last address.
+    pub fn last(self) -> Ipv4Addr {
+        self.0.broadcast()
+    }
+
+    /// The length of the prefix, 8 to 24.
+    pub fn prefix(self) -> u8 {
+        self.0.prefix_len()
+    }
+
+    /// Whether this address is in the range.
+    pub fn holds(self, address: Ipv4Addr) -> bool {
+        self.0.contains(&address)
+    }
+
+    /// The /24 with this number, from 0, as far as the range reaches.
+    pub fn block(self, number: u32) -> Option<Self> {
+        let first = self
+            .first()
+            .to_bits()
+            .checked_add(number.checked_mul(256)?)?;
+        let block = Ipv4Net::new(Ipv4Addr::from_bits(first), SMALLEST).ok()?;
+        self.0.contains(&block).then_some(Self(block))
+    }
+
     /// Whether every address of the other range is in this one.
     pub fn contains(self, other: Self) -> bool {
         self.0.prefix_len() <= other.0.prefix_len() && self.overlaps(other)
@@ -99,6 +131,12 @@ impl TryFrom<String> for Range {
 
     fn try_from(text: String) -> Result<Self, RangeError> {
         text.parse()
+    }
+}
+
+impl From<Range> for Ipv4Net {
+    fn from(range: Range) -> Self {
+        range.0
     }
 }
 
@@ -144,6 +182,10 @@ pub enum InterRegion {
 /// The private network of a region, as a claim asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [json!({
+    "rule": "!has(self.existing) || has(self.cidr)",
+    "message": "existing needs cidr: the range that the network has",
+})]))]
 pub struct NetworkRequest {
     /// Address range of the network. Without it the platform takes the lowest free
     /// 10.x.0.0/16 and keeps it. A range can grow later (a shorter prefix that
@@ -164,7 +206,80 @@ pub struct NetworkRequest {
     #[serde(default)]
     #[schemars(title = "Connection to other regions")]
     pub inter_region: InterRegion,
+
+    /// Id of a network that exists and that others look after. Subnets and routes are
+    /// added to it. Needs `cidr`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        title = "Existing network",
+        length(max = 16),
+        regex(pattern = r"^[1-9][0-9]*$")
+    )]
+    pub existing: Option<String>,
+
+    /// Subnets. One that is called like a cluster is for the nodes of that cluster; a
+    /// cluster without one gets the lowest free /24.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        title = "Subnets",
+        length(max = 16),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub subnets: Vec<SubnetRequest>,
+
+    /// Routes. Servers without public addresses need one to 0.0.0.0/0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        title = "Routes",
+        length(max = 32),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["destination"])
+    )]
+    pub routes: Vec<Route>,
 }
+
+/// A subnet, as a claim asks for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [fixed_subnet()]))]
+pub struct SubnetRequest {
+    /// Address range inside that of the network. It cannot change.
+    #[schemars(title = "Address range", with = "Range")]
+    pub cidr: String,
+
+    /// Name of the subnet, unique in its region.
+    #[schemars(title = "Name", length(max = 20), regex(pattern = NAME))]
+    pub name: String,
+}
+
+fn fixed_subnet() -> serde_json::Value {
+    json!({
+        "rule": "self.cidr == oldSelf.cidr",
+        "message": "cidr of a subnet cannot be changed: add a subnet with another name",
+    })
+}
+
+/// Where packets from the network to other addresses go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Route {
+    /// Destination: 0.0.0.0/0 for everything outside of the network, or a private range.
+    #[schemars(
+        title = "Destination",
+        length(max = 18),
+        extend("format" = "cidr", "x-kubernetes-validations" = [json!({
+            "rule": "isCIDR(self) && cidr(self).ip().family() == 4",
+            "message": "must be an IPv4 range, for example 0.0.0.0/0",
+        })])
+    )]
+    pub destination: String,
+
+    /// Address of the server in the network that passes the packets on.
+    #[schemars(title = "Gateway", length(min = 7, max = 15))]
+    pub gateway: Ipv4Addr,
+}
+
+/// The destination that stands for the internet.
+pub const INTERNET: &str = "0.0.0.0/0";
 
 fn isolated() -> bool {
     true
@@ -176,6 +291,9 @@ impl Default for NetworkRequest {
             cidr: None,
             isolated: isolated(),
             inter_region: InterRegion::default(),
+            existing: None,
+            subnets: Vec::new(),
+            routes: Vec::new(),
         }
     }
 }
@@ -200,6 +318,54 @@ pub struct Network {
     /// Address range of the network. It can grow; it can neither shrink nor move.
     #[schemars(title = "Address range")]
     pub cidr: Range,
+
+    /// Id of a network that exists and that others look after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        title = "Existing network",
+        length(max = 16),
+        regex(pattern = r"^[1-9][0-9]*$")
+    )]
+    pub existing: Option<String>,
+
+    /// Routes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        title = "Routes",
+        length(max = 32),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["destination"])
+    )]
+    pub routes: Vec<Route>,
+
+    /// Subnets. That of a cluster has the cluster's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        title = "Subnets",
+        length(max = 24),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub subnets: Vec<Subnet>,
+}
+
+impl Network {
+    /// The subnet of this name.
+    pub fn subnet(&self, name: &str) -> Option<&Subnet> {
+        self.subnets.iter().find(|subnet| subnet.name == name)
+    }
+}
+
+/// A subnet with its range decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [fixed_subnet()]))]
+pub struct Subnet {
+    /// Address range. It cannot change.
+    #[schemars(title = "Address range")]
+    pub cidr: Range,
+
+    /// Name of the subnet, unique in its region.
+    #[schemars(title = "Name", length(max = 20), regex(pattern = NAME))]
+    pub name: String,
 }
 
 /// The network of a region as it is.
@@ -258,9 +424,9 @@ mod tests {
     #[test]
     fn only_isolated_networks_that_nothing_connects_may_share_a_range() {
         let network = |isolated, inter_region| NetworkRequest {
-            cidr: None,
             isolated,
             inter_region,
+            ..NetworkRequest::default()
         };
         let (alone, open) = (InterRegion::None, InterRegion::WireguardPublic);
         let cases = [

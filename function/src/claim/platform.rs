@@ -5,12 +5,39 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::cluster::ClusterRequest;
+use super::cost::Cost;
+use super::firewall::FirewallRule;
+use super::load_balancer::LoadBalancerRequest;
+use super::machine::{LOCATION, NAME};
 use super::network::{NetworkRequest, NetworkStatus};
+use super::row::{ClusterRow, LoadBalancerRow};
+use super::ssh::SshKey;
 
 /// A whole platform: the regions it lives in and how it is operated.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlatformSpec {
+    /// What fields that are left out default to. It cannot change.
+    #[serde(default)]
+    #[schemars(
+        title = "Profile",
+        extend("x-kubernetes-validations" = [json!({
+            "rule": "self == oldSelf",
+            "message": "profile cannot be changed: write what shall differ into the fields themselves",
+        })])
+    )]
+    pub profile: Profile,
+
+    /// Domain of the platform, for example example.org.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        title = "Domain",
+        length(max = 253),
+        regex(pattern = r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$")
+    )]
+    pub domain: Option<String>,
+
     /// The cloud that the platform runs in, and the credentials for it.
     #[serde(default)]
     #[schemars(title = "Provider", extend("default" = {}))]
@@ -29,6 +56,22 @@ pub struct PlatformSpec {
     #[serde(default)]
     #[schemars(title = "Operations", extend("default" = {}))]
     pub operations: Operations,
+}
+
+/// What fields that are left out default to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// Three control-plane servers of 8 GB; k3s without what the platform replaces, tuned
+    /// to notice a dead node within half a minute.
+    #[default]
+    Openova,
+    /// The same on one server.
+    OpenovaMinimal,
+    /// One server as k3s itself sets it up.
+    Homelab,
+    /// Nothing: k3s as it is, and counts and server types have to be given.
+    Custom,
 }
 
 /// The cloud and the credentials for it.
@@ -68,7 +111,7 @@ pub struct Region {
     #[schemars(
         title = "Name",
         length(max = 20),
-        regex(pattern = r"^[a-z]([a-z0-9-]*[a-z0-9])?$")
+        regex(pattern = NAME)
     )]
     pub name: String,
 
@@ -76,7 +119,7 @@ pub struct Region {
     #[schemars(
         title = "Location",
         length(max = 32),
-        regex(pattern = r"^[a-z][a-z0-9-]*$")
+        regex(pattern = LOCATION)
     )]
     pub location: String,
 
@@ -84,6 +127,65 @@ pub struct Region {
     #[serde(default)]
     #[schemars(title = "Network", extend("default" = {}))]
     pub network: NetworkRequest,
+
+    /// What the region is for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "Role", with = "RegionRole")]
+    pub role: Option<RegionRole>,
+
+    /// What may reach servers from the internet, in addition to what the platform needs.
+    #[serde(default)]
+    #[schemars(title = "Firewall", extend("default" = {}))]
+    pub firewall: FirewallRequest,
+
+    /// SSH keys that let root in on new servers. A region with servers needs one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        title = "SSH keys",
+        length(max = 32),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub ssh_keys: Vec<SshKey>,
+
+    /// Load balancers, in addition to those in front of API servers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        title = "Load balancers",
+        length(max = 8),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub load_balancers: Vec<LoadBalancerRequest>,
+
+    /// Kubernetes clusters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        title = "Clusters",
+        length(max = 8),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub clusters: Vec<ClusterRequest>,
+}
+
+/// What a region is for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RegionRole {
+    /// Data flows from here to the others. One region of a platform at most.
+    Primary,
+    /// It takes over when the primary fails.
+    Standby,
+    /// One among equals.
+    Peer,
+}
+
+/// What may reach servers of a region, as a claim asks for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FirewallRequest {
+    /// What is let in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(title = "Rules", length(max = 20))]
+    pub rules: Vec<FirewallRule>,
 }
 
 /// How the platform is operated.
@@ -94,6 +196,11 @@ pub struct Operations {
     #[serde(default)]
     #[schemars(title = "Deletion", extend("default" = {}))]
     pub deletion: Deletion,
+
+    /// How changes reach servers that run.
+    #[serde(default)]
+    #[schemars(title = "Upgrade", extend("default" = {}))]
+    pub upgrade: Upgrade,
 
     /// Steps of `status.plan` that may be carried out, by their hash; `automatic`
     /// approves every step.
@@ -113,12 +220,42 @@ pub const APPROVE_ALL: &str = "automatic";
 /// What happens when the claim is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("x-kubernetes-validations" = [json!({
+    "rule": "!has(self.teardown) || !self.teardown || has(self.protect) && !self.protect",
+    "message": "teardown needs protect: false",
+})]))]
 pub struct Deletion {
     /// Refuse to delete the claim. Set it to false, wait until the platform has
     /// taken the change over, then delete.
     #[serde(default = "protect")]
     #[schemars(title = "Protect")]
     pub protect: bool,
+
+    /// Take the platform down in order, clusters before the regions that they stand in,
+    /// and keep nothing but the claim, which can be deleted then. Everything in the
+    /// platform is lost. Needs `protect: false`.
+    #[serde(default)]
+    #[schemars(title = "Teardown")]
+    pub teardown: bool,
+}
+
+/// How changes reach servers that run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Upgrade {
+    /// What a change of version, image or user data does to servers that run.
+    #[serde(default)]
+    #[schemars(title = "Strategy")]
+    pub strategy: UpgradeStrategy,
+}
+
+/// What a change of version, image or user data does to servers that run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum UpgradeStrategy {
+    /// Nothing: it applies to new servers.
+    #[default]
+    NewServers,
 }
 
 fn protect() -> bool {
@@ -127,7 +264,10 @@ fn protect() -> bool {
 
 impl Default for Deletion {
     fn default() -> Self {
-        Self { protect: protect() }
+        Self {
+            protect: protect(),
+            teardown: false,
+        }
     }
 }
 
@@ -135,6 +275,10 @@ impl Default for Deletion {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlatformStatus {
+    /// What the platform costs each month by the list price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+
     /// One row for each region.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regions: Vec<RegionRow>,
@@ -150,6 +294,15 @@ pub struct PlatformStatus {
 #[serde(rename_all = "camelCase")]
 pub struct RegionRow {
     // In the order of their names, in which they are sent.
+    /// The region's clusters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<ClusterRow>,
+    /// What the region costs each month by the list price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// The region's load balancers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load_balancers: Vec<LoadBalancerRow>,
     /// Location in the cloud.
     pub location: String,
     /// Why it is not ready, for a person.

@@ -4,12 +4,22 @@
 //! planner accepts, and only this module makes one. All problems are collected, each
 //! with the path of its field: a person mends them in one go.
 
+mod cluster;
+mod load_balancer;
+mod pool;
+
 use std::fmt;
 
-use provider_hcloud_api::managed::ProviderConfigReference;
+use ipnet::IpNet;
 
-use super::network::{NetworkRequest, Range};
-use super::platform::PlatformSpec;
+use super::cluster::{Distribution, EndpointRequest, KubeconfigSecret};
+use super::firewall::FirewallRule;
+use super::k3s::K3s;
+use super::load_balancer::LoadBalancerRequest;
+use super::machine::{Autoscaling, ExternalNode, Gpu, Labels, Machine, Taint};
+use super::network::{NetworkRequest, Range, RangeError};
+use super::platform::{PlatformSpec, Profile, Provider, Region, RegionRole};
+use super::ssh::SshKey;
 
 /// What is wrong with a field, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +60,11 @@ impl Problems {
         }
     }
 
+    /// The value, unless there are problems.
+    pub(crate) fn unless<T>(problems: Vec<Problem>, value: T) -> Result<T, Self> {
+        Self::of(problems).map(|()| value)
+    }
+
     /// The problems.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.0.iter()
@@ -77,12 +92,14 @@ impl fmt::Display for Problems {
 /// A platform whose fields make sense each for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidPlatform {
-    /// The provider configuration of everything in the platform.
-    pub config: ProviderConfigReference,
+    /// The cloud of everything in the platform, and the credentials for it.
+    pub provider: Provider,
     /// The regions, in the order of the claim.
     pub regions: Vec<ValidRegion>,
     /// Whether deleting the claim is refused.
     pub protect: bool,
+    /// Whether the platform is being taken down.
+    pub teardown: bool,
     /// Approved steps of the plan.
     pub approve: Vec<String>,
 }
@@ -98,8 +115,78 @@ pub struct ValidRegion {
     pub range: Option<Range>,
     /// The rest of what the claim says about the network.
     pub network: NetworkRequest,
+    /// The ranges of the network's subnets, in the order of the claim.
+    pub subnets: Vec<Range>,
+    /// What is let in from the internet.
+    pub firewall: Vec<FirewallRule>,
+    /// Keys that let root in on servers.
+    pub ssh_keys: Vec<SshKey>,
+    /// Load balancers; their clusters and pools exist.
+    pub load_balancers: Vec<LoadBalancerRequest>,
+    /// Clusters.
+    pub clusters: Vec<ValidCluster>,
     /// Its place in the claim.
     pub index: usize,
+}
+
+/// A cluster whose fields make sense each for itself, with all defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidCluster {
+    /// Unique in its region.
+    pub name: String,
+    /// What it is used for.
+    pub role: super::cluster::ClusterRole,
+    /// What runs it.
+    pub distribution: Distribution,
+    /// Version that the claim asks for.
+    pub version: Option<String>,
+    /// Whether it is the cluster that Crossplane runs in.
+    pub management: bool,
+    /// Range of pods that the claim asks for.
+    pub pods: Option<Range>,
+    /// Range of services that the claim asks for.
+    pub services: Option<Range>,
+    /// Mesh id that the claim asks for.
+    pub mesh_id: Option<u8>,
+    /// How the API server is reached.
+    pub endpoint: EndpointRequest,
+    /// Secret with the kubeconfig of an external cluster.
+    pub kubeconfig: Option<KubeconfigSecret>,
+    /// The control plane, unless the cluster is external.
+    pub control_plane: Option<ValidPool>,
+    /// Whether workloads run on the control plane.
+    pub schedulable: bool,
+    /// Further pools.
+    pub pools: Vec<ValidPool>,
+    /// How k3s is set up.
+    pub k3s: K3s,
+    /// Path in the claim.
+    pub path: String,
+}
+
+/// A pool whose fields make sense each for itself, with all defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidPool {
+    /// Unique in its cluster.
+    pub name: String,
+    /// How many servers.
+    pub count: u32,
+    /// Bounds of the autoscaler.
+    pub autoscaling: Option<Autoscaling>,
+    /// Machines that others provide.
+    pub external: Vec<ExternalNode>,
+    /// How servers are made.
+    pub machine: Machine,
+    /// Labels of nodes.
+    pub labels: Labels,
+    /// Taints of nodes.
+    pub taints: Vec<Taint>,
+    /// Whether servers run on different hosts.
+    pub spread: bool,
+    /// GPUs of each node.
+    pub gpu: Option<Gpu>,
+    /// Path in the claim.
+    pub path: String,
 }
 
 impl ValidRegion {
@@ -127,43 +214,285 @@ pub fn platform(spec: PlatformSpec) -> Result<ValidPlatform, Problems> {
         ));
     }
     let mut regions: Vec<ValidRegion> = Vec::with_capacity(spec.regions.len());
-    for (index, region) in spec.regions.into_iter().enumerate() {
-        if let Some(earlier) = regions.iter().find(|earlier| earlier.name == region.name) {
+    let mut primary = None;
+    for (index, request) in spec.regions.into_iter().enumerate() {
+        let path = region_path(index);
+        unique(&path, "region", &request.name, &regions, &mut problems);
+        name(&path, &request.name, &mut problems);
+        if request.role == Some(RegionRole::Primary)
+            && let Some(earlier) = primary.replace(index)
+        {
             problems.push(Problem::new(
-                format!("{}.name", region_path(index)),
+                format!("{path}.role"),
                 format_args!(
-                    "{:?} is the name of {} too: give this region another name",
-                    region.name,
-                    earlier.path()
+                    "{} is the primary region already: make one of them standby or peer",
+                    region_path(earlier)
                 ),
             ));
         }
-        let range = match region.network.cidr.as_deref().map(str::parse).transpose() {
-            Ok(range) => range,
-            Err(error) => {
-                let error: super::network::RangeError = error;
-                problems.push(Problem::new(
-                    format!("{}.network.cidr", region_path(index)),
-                    error,
-                ));
-                None
-            }
-        };
-        regions.push(ValidRegion {
-            name: region.name,
-            location: region.location,
-            range,
-            network: region.network,
-            index,
-        });
+        regions.push(region(request, spec.profile, index, &mut problems));
     }
-    Problems::of(problems)?;
-    Ok(ValidPlatform {
-        config: spec.provider.config_ref,
+    one_management_cluster(&regions, &mut problems);
+    one_key_of_a_name(&regions, &mut problems);
+    let deletion = spec.operations.deletion;
+    if deletion.teardown && deletion.protect {
+        problems.push(Problem::new(
+            "spec.operations.deletion.teardown",
+            "the platform is protected: set spec.operations.deletion.protect to false too",
+        ));
+    }
+    let platform = ValidPlatform {
+        provider: spec.provider,
         regions,
-        protect: spec.operations.deletion.protect,
+        protect: deletion.protect,
+        teardown: deletion.teardown,
         approve: spec.operations.approve,
-    })
+    };
+    Problems::unless(problems, platform)
+}
+
+fn region(
+    region: Region,
+    profile: Profile,
+    index: usize,
+    problems: &mut Vec<Problem>,
+) -> ValidRegion {
+    let path = region_path(index);
+    let range = range(
+        &format!("{path}.network.cidr"),
+        region.network.cidr.as_deref(),
+        problems,
+    );
+    if region.network.existing.is_some() && region.network.cidr.is_none() {
+        problems.push(Problem::new(
+            format!("{path}.network.cidr"),
+            "the range of an existing network is not known: write the range that it has",
+        ));
+    }
+    let subnets = subnets(&path, &region.network, problems);
+    for (route, request) in region.network.routes.iter().enumerate() {
+        if request.destination.parse::<ipnet::Ipv4Net>().is_err() {
+            problems.push(Problem::new(
+                format!("{path}.network.routes[{route}].destination"),
+                format_args!(
+                    "{:?} is not an IPv4 range: write it like 0.0.0.0/0",
+                    request.destination
+                ),
+            ));
+        }
+    }
+    for (rule, request) in region.firewall.rules.iter().enumerate() {
+        firewall_rule(&format!("{path}.firewall.rules[{rule}]"), request, problems);
+    }
+    let clusters = cluster::all(&path, &region, profile, problems);
+    load_balancer::all(&path, &region.load_balancers, &clusters, problems);
+    if region.ssh_keys.is_empty() && clusters.iter().any(|c| c.control_plane.is_some()) {
+        problems.push(Problem::new(
+            format!("{path}.sshKeys"),
+            "a region with servers needs an SSH key, or the cloud mails passwords for root: add one with name and publicKey",
+        ));
+    }
+    ValidRegion {
+        name: region.name,
+        location: region.location,
+        range,
+        subnets,
+        network: region.network,
+        firewall: region.firewall.rules,
+        ssh_keys: region.ssh_keys,
+        load_balancers: region.load_balancers,
+        clusters,
+        index,
+    }
+}
+
+/// What has a name that must be unique among its neighbours.
+trait Named {
+    fn name(&self) -> &str;
+    fn path(&self) -> String;
+}
+
+impl Named for ValidRegion {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn path(&self) -> String {
+        Self::path(self)
+    }
+}
+
+impl Named for ValidCluster {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn path(&self) -> String {
+        self.path.clone()
+    }
+}
+
+impl Named for ValidPool {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn path(&self) -> String {
+        self.path.clone()
+    }
+}
+
+fn unique(path: &str, what: &str, name: &str, earlier: &[impl Named], problems: &mut Vec<Problem>) {
+    if let Some(earlier) = earlier.iter().find(|earlier| earlier.name() == name) {
+        problems.push(Problem::new(
+            format!("{path}.name"),
+            format_args!(
+                "{name:?} is the name of {} too: give this {what} another name",
+                earlier.path()
+            ),
+        ));
+    }
+}
+
+/// Longest name of a region, a cluster, a pool or a load balancer.
+const NAME_MAX: usize = 20;
+
+/// The schema says the same; a claim that no API server has seen is checked here.
+fn name(path: &str, name: &str, problems: &mut Vec<Problem>) {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let fits = name.len() <= NAME_MAX
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && !name.ends_with('-')
+        && name.bytes().all(allowed);
+    if !fits {
+        problems.push(Problem::new(
+            format!("{path}.name"),
+            format_args!(
+                "{name:?} is not a name: take at most {NAME_MAX} lower-case letters, digits and hyphens, a letter first and no hyphen last"
+            ),
+        ));
+    }
+}
+
+fn range(path: &str, text: Option<&str>, problems: &mut Vec<Problem>) -> Option<Range> {
+    match text.map(str::parse).transpose() {
+        Ok(range) => range,
+        Err(error) => {
+            let error: RangeError = error;
+            problems.push(Problem::new(path, error));
+            None
+        }
+    }
+}
+
+fn subnets(path: &str, network: &NetworkRequest, problems: &mut Vec<Problem>) -> Vec<Range> {
+    let mut ranges: Vec<Range> = Vec::with_capacity(network.subnets.len());
+    for (index, subnet) in network.subnets.iter().enumerate() {
+        let path = format!("{path}.network.subnets[{index}]");
+        if network.subnets[..index]
+            .iter()
+            .any(|earlier| earlier.name == subnet.name)
+        {
+            problems.push(Problem::new(
+                format!("{path}.name"),
+                format_args!(
+                    "another subnet of this network is called {:?} too: give this one another name",
+                    subnet.name
+                ),
+            ));
+        }
+        let path = format!("{path}.cidr");
+        let Some(range) = range(&path, Some(&subnet.cidr), problems) else {
+            continue;
+        };
+        if let Some(other) = ranges.iter().find(|other| other.overlaps(range)) {
+            problems.push(Problem::new(
+                path,
+                format_args!("{range} overlaps the subnet {other}: choose another range"),
+            ));
+        }
+        ranges.push(range);
+    }
+    ranges
+}
+
+fn firewall_rule(path: &str, rule: &FirewallRule, problems: &mut Vec<Problem>) {
+    use super::firewall::FirewallProtocol;
+
+    let wants_port = rule.protocol != FirewallProtocol::Icmp;
+    if wants_port != rule.port.is_some() {
+        problems.push(Problem::new(
+            format!("{path}.port"),
+            "the protocols tcp and udp need a port, and icmp has none: add it or remove it",
+        ));
+    }
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    let is_range = |text: &str| match text.split_once('-') {
+        Some((first, last)) => matches!((port(first), port(last)), (Some(a), Some(b)) if a <= b),
+        None => port(text).is_some(),
+    };
+    if let Some(text) = rule.port.as_deref().filter(|text| !is_range(text)) {
+        problems.push(Problem::new(
+            format!("{path}.port"),
+            format_args!(
+                "{text:?} is not a port or a range of ports: write it like 443 or 30000-32767"
+            ),
+        ));
+    }
+    for (index, source) in rule.sources.iter().enumerate() {
+        if !source.parse::<IpNet>().is_ok_and(|net| net.trunc() == net) {
+            problems.push(Problem::new(
+                format!("{path}.sources[{index}]"),
+                format_args!(
+                    "{source:?} is not a range that starts at its first address: write it like 0.0.0.0/0 or 203.0.113.7/32"
+                ),
+            ));
+        }
+    }
+}
+
+fn one_management_cluster(regions: &[ValidRegion], problems: &mut Vec<Problem>) {
+    let clusters = regions.iter().flat_map(|region| &region.clusters);
+    let mut management = clusters.filter(|cluster| cluster.management);
+    let Some(first) = management.next() else {
+        return;
+    };
+    problems.extend(management.map(|cluster| {
+        Problem::new(
+            format!("{}.management", cluster.path),
+            format_args!(
+                "{} is the management cluster already, and Crossplane runs in one: set one of them to false",
+                first.path
+            ),
+        )
+    }));
+}
+
+/// Keys are objects of one namespace: two regions may name the same key, not two
+/// different ones.
+fn one_key_of_a_name(regions: &[ValidRegion], problems: &mut Vec<Problem>) {
+    let mut seen: Vec<(&SshKey, String)> = Vec::new();
+    for region in regions {
+        for (index, key) in region.ssh_keys.iter().enumerate() {
+            let path = format!("{}.sshKeys[{index}]", region.path());
+            let differs = |(earlier, _): &&(&SshKey, String)| {
+                earlier.name == key.name
+                    && earlier.public_key.is_some()
+                    && key.public_key.is_some()
+                    && earlier.public_key != key.public_key
+            };
+            if let Some((_, earlier)) = seen.iter().find(differs) {
+                problems.push(Problem::new(
+                    format!("{path}.publicKey"),
+                    format_args!(
+                        "{earlier} has another public key with the name {:?}: give this key another name",
+                        key.name
+                    ),
+                ));
+            }
+            seen.push((key, path));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,7 @@
+mod cluster;
+mod mutation;
+mod refused;
+
 use std::collections::BTreeMap;
 
 use crossplane_proto::v1;

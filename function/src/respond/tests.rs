@@ -4,6 +4,7 @@ use crossplane_proto::v1;
 use serde_json::{Value, json};
 
 use super::Ttl;
+use crate::environment::Environment;
 use crate::run::run;
 use crate::structpb::{decode, encode};
 
@@ -48,7 +49,7 @@ fn call(composite: &Value, observed: BTreeMap<String, v1::Resource>) -> v1::RunF
         context: Some(b"\x0a\x00".as_slice().into()),
         ..v1::RunFunctionRequest::default()
     };
-    run(request, Ttl::default()).unwrap()
+    run(request, Ttl::default(), &Environment::reproducible()).unwrap()
 }
 
 fn keys(response: &v1::RunFunctionResponse) -> Vec<&str> {

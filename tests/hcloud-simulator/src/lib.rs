@@ -55,4 +55,4 @@ pub use project::Project;
 pub use rate_limit::{Bucket, RateLimit, Standing};
 pub use resource::primary_ip::AddressPool;
 pub use simulator::{DEFAULT_TOKEN, Grant, Options, Simulator, StartError};
-pub use world::{Access, RestoreError, SavedState, World};
+pub use world::{Access, RestoreError, SavedState, SharedWorld, World};

@@ -19,7 +19,7 @@ use crate::{
     resource::primary_ip::AddressPool,
     route::Router,
     server::{self, Shared},
-    world::{Access, World},
+    world::{Access, SharedWorld, World},
 };
 
 /// The token of the default project. Some clients insist on the 64 characters of a real one.
@@ -209,6 +209,11 @@ impl Simulator {
     /// The world, locked: look at it, change it, and let it go before awaiting anything.
     pub fn world(&self) -> MutexGuard<'_, World> {
         World::lock(&self.shared.world)
+    }
+
+    /// The world, for keeping.
+    pub fn shared_world(&self) -> SharedWorld {
+        SharedWorld(Arc::clone(&self.shared.world))
     }
 
     /// The fault plan.

@@ -51,6 +51,17 @@ pub struct World {
     tokens: BTreeMap<Token, (String, Access)>,
 }
 
+/// The world of a running simulator, for what works beside its clients: the machines that servers stand for.
+#[derive(Clone, Debug)]
+pub struct SharedWorld(pub(crate) Arc<Mutex<World>>);
+
+impl SharedWorld {
+    /// The world, locked: look at it, change it, and let it go before awaiting anything.
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        World::lock(&self.0)
+    }
+}
+
 /// The state of all projects, to be stored as JSON. Tokens are not part of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedState {

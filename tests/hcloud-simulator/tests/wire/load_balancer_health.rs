@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hcloud_simulator::{ApiDate, Options, Simulator, SteppedClock};
+use hcloud_simulator::{ApiDate, DEFAULT_TOKEN, Options, Simulator, SteppedClock};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -147,4 +147,35 @@ async fn health_is_unknown_until_the_first_check() {
     assert_eq!(status().await, "unknown");
     steps.advance(Duration::from_secs(1));
     assert_eq!(status().await, "healthy");
+}
+
+#[tokio::test]
+async fn a_server_that_starts_broken_gets_connections_once_it_is_well() {
+    let (simulator, client) = start().await;
+    change(&simulator, |project| {
+        project.load_balancing_mut().servers_start_broken = true;
+    });
+    let id = client.create_load_balancer("n").await;
+    let one = server(&client, "one", json!({ "labels": { "role": "web" } })).await;
+    let two = server(&client, "two", json!({})).await;
+    added(&client, id, of_selector("role=web")).await;
+    added(&client, id, of_server(two)).await;
+    let healthy = || {
+        let world = simulator.shared_world();
+        let world = world.lock();
+        let project = world.project(DEFAULT_TOKEN).unwrap();
+        let load_balancer = project.load_balancers().get(id).unwrap();
+        load_balancer.healthy_servers(project, world.now())
+    };
+    assert_eq!(healthy(), [0; 0]);
+    change(&simulator, |project| {
+        for id in [one, two] {
+            project.servers_mut().get_mut(id).unwrap().healthy = true;
+        }
+    });
+    assert_eq!(healthy(), [one, two]);
+    client
+        .post(&format!("/servers/{one}/actions/poweroff"), json!({}))
+        .await;
+    assert_eq!(healthy(), [two]);
 }

@@ -175,23 +175,11 @@ impl View<'_> {
     }
 
     fn server(&self, id: Id, since: Timestamp) -> Finding {
-        let finding = match self.project.servers().get(id) {
-            Some(server) if server.power == Power::Off => Finding::Silent,
-            Some(server) if server.healthy => Finding::Healthy,
-            Some(_) => Finding::Broken,
-            None => Finding::Silent,
-        };
-        self.after(since, finding)
+        find_server(self.project, self.now, id, since)
     }
 
-    /// A finding, once there was time for the first health check.
     fn after(&self, since: Timestamp, finding: Finding) -> Finding {
-        let wait = self.project.resources.load_balancing.first_health_check;
-        if later(since, wait) > self.now {
-            Finding::Unknown
-        } else {
-            finding
-        }
+        after(self.project, self.now, since, finding)
     }
 
     fn health(&self, load_balancer: &LoadBalancer, finding: Finding) -> Vec<Value> {
@@ -221,5 +209,36 @@ impl View<'_> {
             body
         };
         load_balancer.services.iter().map(status).collect()
+    }
+}
+
+impl LoadBalancer {
+    /// The cloud servers that its health checks find well: those it sends connections to.
+    pub fn healthy_servers(&self, project: &Project, now: Timestamp) -> Vec<Id> {
+        let servers = self.targets.iter().flat_map(Target::servers_since);
+        servers
+            .filter(|(id, since)| find_server(project, now, *id, *since) == Finding::Healthy)
+            .map(|(id, _)| id)
+            .collect()
+    }
+}
+
+fn find_server(project: &Project, now: Timestamp, id: Id, since: Timestamp) -> Finding {
+    let finding = match project.servers().get(id) {
+        Some(server) if server.power == Power::Off => Finding::Silent,
+        Some(server) if server.healthy => Finding::Healthy,
+        Some(_) => Finding::Broken,
+        None => Finding::Silent,
+    };
+    after(project, now, since, finding)
+}
+
+/// A finding, once there was time for the first health check.
+fn after(project: &Project, now: Timestamp, since: Timestamp, finding: Finding) -> Finding {
+    let wait = project.resources.load_balancing.first_health_check;
+    if later(since, wait) > now {
+        Finding::Unknown
+    } else {
+        finding
     }
 }

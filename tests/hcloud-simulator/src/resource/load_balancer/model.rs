@@ -69,6 +69,10 @@ pub struct Behaviour {
     pub selector_lag: Duration,
     /// How long a load balancer still shows a network that it was detached from.
     pub detach_lag: Duration,
+    /// Whether the services of a new server are broken, until [`Server::healthy`] says that they work.
+    ///
+    /// [`Server::healthy`]: crate::resource::server::Server::healthy
+    pub servers_start_broken: bool,
     /// The dedicated servers of the project's owner that can be `ip` targets, and whether they are healthy.
     pub dedicated_servers: BTreeMap<IpAddr, bool>,
 }

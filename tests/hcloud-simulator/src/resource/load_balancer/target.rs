@@ -89,13 +89,19 @@ impl Target {
 
     /// The cloud servers that it stands for.
     fn servers(&self) -> impl Iterator<Item = Id> {
+        self.servers_since().map(|(id, _)| id)
+    }
+
+    /// The cloud servers that it stands for, and since when.
+    pub(super) fn servers_since(&self) -> impl Iterator<Item = (Id, Timestamp)> {
         let named = match self.destination {
-            Destination::Server(id) => Some(id),
+            Destination::Server(id) => Some((id, self.added)),
             Destination::LabelSelector(_) | Destination::Ip(_) => None,
         };
+        let selected = self.members.iter();
         named
             .into_iter()
-            .chain(self.members.iter().map(|member| member.server))
+            .chain(selected.map(|member| (member.server, member.since)))
     }
 
     fn size(&self) -> usize {

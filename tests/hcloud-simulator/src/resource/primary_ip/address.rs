@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::AddressFamily;
@@ -16,6 +17,8 @@ pub enum AddressPool {
     Unrouted,
     /// 127.0.0.0/8 without 127.0.0.0/16: something that listens on such an address can play the server.
     Loopback,
+    /// The hosts of this range: simulators whose servers are played at the same time each need a part of 127.0.0.0/8.
+    Range(Ipv4Net),
 }
 
 /// An IPv6 primary IP is a network of this size.
@@ -44,20 +47,24 @@ impl AddressPool {
         }
     }
 
-    const fn size(self) -> u64 {
-        let blocks = match self {
-            Self::Unrouted => 512,
-            Self::Loopback => 255 * 256,
-        };
-        blocks * HOSTS
+    fn size(self) -> u64 {
+        match self {
+            Self::Unrouted => 512 * HOSTS,
+            Self::Loopback => 255 * 256 * HOSTS,
+            Self::Range(range) => (1 << (range.max_prefix_len() - range.prefix_len())).max(3) - 2,
+        }
     }
 
     fn ipv4(self, id: Id) -> Ipv4Addr {
+        let number = id % self.size();
         let first = match self {
             Self::Unrouted => Ipv4Addr::new(198, 18, 0, 0),
             Self::Loopback => Ipv4Addr::new(127, 1, 0, 0),
+            Self::Range(range) => {
+                let offset = u32::try_from(number + 1).unwrap_or(1);
+                return Ipv4Addr::from_bits(range.network().to_bits().saturating_add(offset));
+            }
         };
-        let number = id % self.size();
         let offset = number / HOSTS * 256 + number % HOSTS + 1;
         Ipv4Addr::from_bits(
             first
@@ -135,6 +142,9 @@ mod tests {
             let address = pool.address(AddressFamily::Ipv4, id, nobody);
             assert_eq!(address.to_string(), expected, "{pool:?} {id}");
         }
+        let range = AddressPool::Range("127.200.0.0/30".parse().unwrap());
+        let hosts = [0, 1, 2].map(|id| range.address(AddressFamily::Ipv4, id, nobody).to_string());
+        assert_eq!(hosts, ["127.200.0.1", "127.200.0.2", "127.200.0.1"]);
         let first: IpAddr = "198.18.0.1".parse().unwrap();
         let next = AddressPool::Unrouted.address(AddressFamily::Ipv4, 0, |ip| ip == first);
         assert_eq!(next.to_string(), "198.18.0.2");

@@ -178,6 +178,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, ApiError> {
 
     let id = call.project.new_id();
     let password = ssh_keys.is_empty().then(|| rule::password(id));
+    let healthy = !call.project.resources.load_balancing.servers_start_broken;
     call.project.servers_mut().insert(Server {
         id,
         name,
@@ -196,7 +197,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, ApiError> {
         user_data: order.user_data,
         ssh_keys,
         obeys_shutdown: true,
-        healthy: true,
+        healthy,
     });
     let assignee = Assignee {
         kind: AssigneeKind::Server,
