@@ -150,6 +150,18 @@ impl<A> Present<A> {
             connection: Connection::new(),
         }
     }
+
+    /// All but what is reported.
+    pub fn without_report(&self) -> Present<()> {
+        Present {
+            external_name: self.external_name.clone(),
+            at_provider: (),
+            drift: self.drift.clone(),
+            readiness: self.readiness.clone(),
+            late_init: self.late_init.clone(),
+            connection: self.connection.clone(),
+        }
+    }
 }
 
 /// An external resource that was just created.
