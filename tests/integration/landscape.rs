@@ -128,7 +128,7 @@ async fn opentofu_finds_nothing_to_change(
     let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/landscape");
     let workspace = Workspace::create(configuration, &tenant.simulator).await?;
     let mut imports = Vec::new();
-    let mut uids: BTreeMap<String, String> = BTreeMap::new();
+    let mut tags = BTreeMap::new();
     for (kind, name) in managed {
         let mut resources = RESOURCES.iter();
         let Some((_, resource)) = resources.find(|(candidate, _)| candidate == kind) else {
@@ -137,14 +137,19 @@ async fn opentofu_finds_nothing_to_change(
         let object = tenant.get(kind, name).await?;
         let id = &object.annotations()["crossplane.io/external-name"];
         imports.push((format!("{resource}.{name}"), id.clone()));
-        uids.insert(
-            format!("{resource}.{name}"),
-            object.uid().context("the UID")?,
-        );
+        let tags_of_it = json!({
+            "crossplane-kind": format!("{}.hcloud.openova.io", kind.to_lowercase()),
+            "crossplane-name": name,
+            "crossplane-namespace": tenant.namespace,
+            "crossplane-providerconfig": "default",
+            "crossplane-providerconfig-kind": "ProviderConfig",
+            "hcloud.openova.io/uid": object.uid(),
+        });
+        tags.insert(format!("{resource}.{name}"), tags_of_it);
     }
     workspace.configure("main")?;
     workspace.import(&imports)?;
-    workspace.set(&json!({"uids": uids}))?;
+    workspace.set(&json!({"tags": tags}))?;
     let imported = workspace.plan().await?.imports_unchanged()?;
     ensure!(imported == imports.len(), "{imported} of {imports:?}");
     Ok(())

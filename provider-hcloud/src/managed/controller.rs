@@ -184,7 +184,6 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
         metrics: runtime.metrics.kind(&gvk, move || count(&counted)),
         clock: runtime.clock.clone(),
         settings: runtime.settings.clone(),
-        bucket: Arc::clone(&runtime.bucket),
         progress: Arc::clone(&progress),
     });
 
@@ -234,6 +233,7 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
         .cloned()
         .collect();
     let shutdown = runtime.shutdown.clone();
+    let bucket = Arc::clone(&runtime.bucket);
     info!(controller = name, "Starting");
     Controller::for_stream_with(changed, store, names)
         .with_config(controller::Config::default().concurrency(runtime.settings.concurrency))
@@ -243,7 +243,15 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
         .run(
             move |object, reconciler: Arc<Reconciler>| {
                 let unprepared = shutdown.before_filled(needed.clone());
+                let stop = shutdown.requested();
+                let bucket = Arc::clone(&bucket);
                 async move {
+                    // Who still waits for a turn when the process is to stop has nothing to finish.
+                    tokio::select! {
+                        biased;
+                        () = bucket.take() => {}
+                        () = stop => return Ok(Action::await_change()),
+                    }
                     tokio::select! {
                         biased;
                         action = reconciler.reconcile(object) => Ok(action),

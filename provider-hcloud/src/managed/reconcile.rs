@@ -26,7 +26,7 @@ use super::{
     plan::{self, Outside, Situation, Step},
     policies::Policies,
     progress::ProgressMap,
-    rate::{Bucket, back_off, jitter},
+    rate::{back_off, jitter},
     stored::Stored,
     usage::Usages,
 };
@@ -52,8 +52,6 @@ pub struct Reconciler {
     pub clock: Clock,
     /// Intervals and limits.
     pub settings: Settings,
-    /// The limit for all kinds together.
-    pub bucket: Arc<Bucket>,
     pub(super) progress: Arc<ProgressMap>,
 }
 
@@ -119,7 +117,6 @@ struct Pass<'a> {
 impl Reconciler {
     /// Reconciles one object and says when to come back.
     pub async fn reconcile(&self, watched: Arc<Stored>) -> Action {
-        self.bucket.take().await;
         let stored = self.progress.newest(&watched);
         let object = match self.kind.decode(&stored) {
             Ok(object) => object,
@@ -359,6 +356,7 @@ impl Pass<'_> {
                     external_name: &present.external_name,
                     drifted: present.drift.in_place(),
                     replacement: replacement.as_deref(),
+                    unfit: present.drift.needs_replacement(),
                     broken: matches!(present.readiness, Readiness::Broken { .. }),
                     late_init: present.late_init.is_some(),
                 },

@@ -1,18 +1,15 @@
 # The landscape of examples/provider, as somebody would write it who uses OpenTofu. What an import cannot tell is left
 # out of the comparison.
 
-variable "uids" {
-  description = "UIDs of the managed resources, by address: the provider writes them into a label."
-  type        = map(string)
+variable "tags" {
+  description = "The labels by which the provider knows its objects, by address."
+  type        = map(map(string))
 }
 
 resource "hcloud_network" "shop" {
   name     = "shop"
   ip_range = "10.210.0.0/16"
-  labels = {
-    team                    = "shop"
-    "hcloud.openova.io/uid" = var.uids["hcloud_network.shop"]
-  }
+  labels = merge(var.tags["hcloud_network.shop"], { team = "shop" })
 }
 
 resource "hcloud_network_subnet" "shop" {
@@ -31,27 +28,18 @@ resource "hcloud_network_route" "office" {
 resource "hcloud_ssh_key" "shop-admin" {
   name       = "shop-admin"
   public_key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICj/yCqYtHpbqxaXsUCxxI2rV7bYpDM6Sq6AP0AVaaTt admin@shop.example"
-  labels = {
-    team                    = "shop"
-    "hcloud.openova.io/uid" = var.uids["hcloud_ssh_key.shop-admin"]
-  }
+  labels = merge(var.tags["hcloud_ssh_key.shop-admin"], { team = "shop" })
 }
 
 resource "hcloud_placement_group" "shop" {
   name = "shop"
   type = "spread"
-  labels = {
-    team                    = "shop"
-    "hcloud.openova.io/uid" = var.uids["hcloud_placement_group.shop"]
-  }
+  labels = merge(var.tags["hcloud_placement_group.shop"], { team = "shop" })
 }
 
 resource "hcloud_firewall" "shop-web" {
   name = "shop-web"
-  labels = {
-    team                    = "shop"
-    "hcloud.openova.io/uid" = var.uids["hcloud_firewall.shop-web"]
-  }
+  labels = merge(var.tags["hcloud_firewall.shop-web"], { team = "shop" })
 
   rule {
     description = "Web"
@@ -82,10 +70,7 @@ resource "hcloud_primary_ip" "shop-web" {
   type        = "ipv4"
   location    = "fsn1"
   auto_delete = false
-  labels = {
-    team                    = "shop"
-    "hcloud.openova.io/uid" = var.uids["hcloud_primary_ip.shop-web"]
-  }
+  labels = merge(var.tags["hcloud_primary_ip.shop-web"], { team = "shop" })
 }
 
 resource "hcloud_rdns" "shop-web" {
@@ -104,11 +89,7 @@ resource "hcloud_server" "shop-web" {
   firewall_ids             = [hcloud_firewall.shop-web.id]
   placement_group_id       = hcloud_placement_group.shop.id
   shutdown_before_deletion = true
-  labels = {
-    role                    = "web"
-    team                    = "shop"
-    "hcloud.openova.io/uid" = var.uids["hcloud_server.shop-web"]
-  }
+  labels = merge(var.tags["hcloud_server.shop-web"], { role = "web", team = "shop" })
 
   network {
     network_id = hcloud_network.shop.id
@@ -130,10 +111,7 @@ resource "hcloud_server" "reports" {
   server_type = "cpx22"
   location    = "fsn1"
   image       = "debian-13"
-  labels = {
-    team                    = "reports"
-    "hcloud.openova.io/uid" = var.uids["hcloud_server.reports"]
-  }
+  labels = merge(var.tags["hcloud_server.reports"], { team = "reports" })
 }
 
 resource "hcloud_server_network" "reports-in-shop" {
@@ -147,10 +125,7 @@ resource "hcloud_volume" "shop-data" {
   size     = 20
   location = "fsn1"
   format   = "ext4"
-  labels = {
-    team                    = "shop"
-    "hcloud.openova.io/uid" = var.uids["hcloud_volume.shop-data"]
-  }
+  labels = merge(var.tags["hcloud_volume.shop-data"], { team = "shop" })
 
   lifecycle {
     ignore_changes = [format]
@@ -171,10 +146,7 @@ resource "hcloud_load_balancer" "shop" {
   name               = "shop"
   load_balancer_type = "lb11"
   location           = "fsn1"
-  labels = {
-    team                    = "shop"
-    "hcloud.openova.io/uid" = var.uids["hcloud_load_balancer.shop"]
-  }
+  labels = merge(var.tags["hcloud_load_balancer.shop"], { team = "shop" })
 
   algorithm {
     type = "least_connections"

@@ -12,7 +12,7 @@ use crate::managed::{
     annotations::{self, CreationMarks},
     conditions::{self, Statement},
     events::Severity,
-    external::{Connection, ExternalError, Observation, Present, Readiness, Retry, chain},
+    external::{Connection, Drift, ExternalError, Observation, Present, Readiness, Retry, chain},
     plan::Step,
     progress::Progress,
 };
@@ -331,7 +331,7 @@ impl Pass<'_> {
         self.mark_readiness(&present.readiness);
         let published = self.published(&present.connection).await;
         let unpublished = published.is_some();
-        self.mark(published.unwrap_or(conditions::reconcile_success()));
+        self.mark(published.unwrap_or_else(|| success(&present.drift)));
         let elapsed = self.reconciler.clock.elapsed();
         let ready = present.readiness == Readiness::Available;
         let first_ready = self.reconciler.progress.with(&self.uid, |progress| {
@@ -441,5 +441,17 @@ fn name_of(step: &Step) -> &'static str {
         Step::Delete => "delete",
         Step::Release => "release",
         Step::Steady => "steady",
+    }
+}
+
+/// All is well; what only a successor of the external resource will get is said.
+fn success(drift: &Drift) -> Statement {
+    let success = conditions::reconcile_success();
+    match drift.replacement() {
+        Some(change) if !drift.needs_replacement() => success.with_message(&format!(
+            "{drift}: this takes effect when the external resource is created again. To have that done now, set the annotation {}: {change:?}",
+            annotations::REPLACE,
+        )),
+        Some(_) | None => success,
     }
 }

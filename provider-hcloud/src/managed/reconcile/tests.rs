@@ -308,9 +308,8 @@ impl Stage {
             directory: Arc::default(),
             recorder,
             metrics: Metrics::new(&mut Registry::default()).kind("things", KindState::default),
-            clock: clock.clone(),
+            clock,
             settings: Settings::default(),
-            bucket: Arc::new(Bucket::new(100, clock)),
             progress: Arc::default(),
         };
         Self {
