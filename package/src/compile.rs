@@ -138,6 +138,15 @@ fn rustflags(options: &BuildOptions) -> Result<OsString, CompileError> {
 
 fn cargo(options: &BuildOptions, subcommand: &str) -> Command {
     let mut command = Command::new(&options.cargo);
+    // What `cargo run` and `cargo test` say of the package that they run: build scripts that read it would run again, and
+    // everything above them be built again, whenever this is started in another way.
+    let of_the_caller = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.as_encoded_bytes();
+        name.starts_with(b"CARGO_PKG_") || name.starts_with(b"CARGO_MANIFEST_")
+    });
+    for name in of_the_caller {
+        command.env_remove(name);
+    }
     command
         .arg(subcommand)
         .current_dir(&options.workspace)

@@ -4,7 +4,8 @@
 //! watch ─> Reconciler: gather ─> plan::next (PURE: Situation -> Step) ─> one external mutation ─> one status write
 //! ```
 //!
-//! - [`external`] is what a kind implements: observe, create, update, delete.
+//! - [`external`] is what a kind implements: observe, create, update, delete. [`erased`] hides its types from the rest,
+//!   which works on [`stored`] objects and decodes one to reconcile it; [`summary`] is what is known without.
 //! - [`plan`] decides; it follows the branches of crossplane-runtime's managed reconciler in their order, and says
 //!   where and why it deviates.
 //! - [`reconcile`] gathers what the plan needs, executes the one step, and records the result.
@@ -23,6 +24,7 @@ pub mod controller;
 pub mod credentials;
 pub mod desired;
 pub mod directory;
+pub mod erased;
 pub mod events;
 pub mod external;
 pub mod leader;
@@ -33,6 +35,8 @@ mod progress;
 pub mod provider_config;
 pub mod rate;
 pub mod reconcile;
+pub mod stored;
+pub mod summary;
 pub mod usage;
 
 pub use controller::{Runtime, Settings};

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::input::{fails_with, server};
 use crate::tests;
-use crate::world::{SOON, Tenant, World};
+use crate::world::{SOON, Tenant, World, find_condition};
 
 tests!(
     references_are_waited_for,
@@ -204,6 +204,18 @@ async fn user_data_that_cannot_be_had_or_is_too_long_is_waited_for(world: &World
         .apply(&user_data(&tenant, &"x".repeat(32 * 1024)))
         .await?;
     tenant.ready("Server", "server").await?;
+
+    // Another text is for the next server: this one stays as it is, and it is said.
+    tenant.apply(&user_data(&tenant, "another")).await?;
+    eventually("the change is reported", SOON, || async {
+        let server = tenant.ready("Server", "server").await?;
+        let synced = find_condition(&server, "Synced")?;
+        let message = synced["message"].as_str().unwrap_or_default();
+        ensure!(message.contains("userData: desired "), "{synced}");
+        ensure!(message.contains("crossplane.io/replace"), "{synced}");
+        Ok(())
+    })
+    .await?;
 
     // The server has got what it needs.
     secrets

@@ -105,7 +105,7 @@ async fn a_name_that_does_not_exist_is_answered_with_those_that_come_near(
     }
     let words = [
         "spec.forProvider.image.name: ",
-        "\"debian-14\" for x86: choose one of debian-13",
+        "\"debian-14\" for x86: choose one of debian-12, debian-13",
     ];
     fails_with(&tenant, "Server", "bad-image", &words).await?;
     let corrected = json!({"spec": {"forProvider": {"image": {"name": "debian-13"}}}});
@@ -250,7 +250,8 @@ async fn an_external_name_of_the_wrong_form_is_reported_with_the_right_one(
     let subnet = json!({"networkId": "1", "ipRange": "10.0.1.0/24", "location": "fsn1"});
     let route = json!({"networkId": "1", "destination": "10.8.0.0/16", "gateway": "10.0.1.2"});
     let attachment = json!({"volumeId": "1", "serverId": "2"});
-    let service = json!({"loadBalancerId": "1", "protocol": "tcp", "listenPort": 80});
+    let service =
+        json!({"loadBalancerId": "1", "protocol": "tcp", "listenPort": 80, "destinationPort": 80});
     let in_network = json!({"serverId": "1", "networkId": "2"});
     let cases = [
         ("Firewall", json!({}), "fw-1", "the numeric id"),

@@ -1,5 +1,7 @@
-//! The examples of the provider, all at once: they make one landscape.
+//! The examples of the provider, all at once: they make one landscape, and OpenTofu finds it as its own configuration of
+//! the same landscape says (`landscape/main.tf`).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -11,6 +13,7 @@ use rig::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::cli::yaml_files;
+use crate::opentofu::workspace::Workspace;
 use crate::tests;
 use crate::world::{SOON, Tenant, World};
 
@@ -75,6 +78,7 @@ async fn all_examples_become_ready_stay_as_they_are_and_go_in_any_order(
         })
         .collect();
     try_join_all(managed.iter().map(|(kind, name)| tenant.ready(kind, name))).await?;
+    opentofu_finds_nothing_to_change(&tenant, &managed).await?;
 
     // Another look finds nothing to do.
     tenant.simulator.log().clear();
@@ -93,6 +97,61 @@ async fn all_examples_become_ready_stay_as_they_are_and_go_in_any_order(
     try_join_all(managed.iter().map(|(kind, name)| tenant.gone(kind, name))).await?;
     let left = left(&tenant)?;
     ensure!(left.is_empty(), "{left:?}");
+    Ok(())
+}
+
+/// What OpenTofu calls the kinds of managed resources; the others are data sources there.
+const RESOURCES: [(&str, &str); 16] = [
+    ("Firewall", "hcloud_firewall"),
+    ("LoadBalancer", "hcloud_load_balancer"),
+    ("LoadBalancerNetwork", "hcloud_load_balancer_network"),
+    ("LoadBalancerService", "hcloud_load_balancer_service"),
+    ("LoadBalancerTarget", "hcloud_load_balancer_target"),
+    ("Network", "hcloud_network"),
+    ("PlacementGroup", "hcloud_placement_group"),
+    ("PrimaryIP", "hcloud_primary_ip"),
+    ("ReverseDNS", "hcloud_rdns"),
+    ("Route", "hcloud_network_route"),
+    ("SSHKey", "hcloud_ssh_key"),
+    ("Server", "hcloud_server"),
+    ("ServerNetwork", "hcloud_server_network"),
+    ("Subnet", "hcloud_network_subnet"),
+    ("Volume", "hcloud_volume"),
+    ("VolumeAttachment", "hcloud_volume_attachment"),
+];
+
+/// Hands the landscape over: external names are what OpenTofu imports by.
+async fn opentofu_finds_nothing_to_change(
+    tenant: &Tenant<'_>,
+    managed: &[(&str, &str)],
+) -> Result<()> {
+    let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/landscape");
+    let workspace = Workspace::create(configuration, &tenant.simulator).await?;
+    let mut imports = Vec::new();
+    let mut tags = BTreeMap::new();
+    for (kind, name) in managed {
+        let mut resources = RESOURCES.iter();
+        let Some((_, resource)) = resources.find(|(candidate, _)| candidate == kind) else {
+            continue;
+        };
+        let object = tenant.get(kind, name).await?;
+        let id = &object.annotations()["crossplane.io/external-name"];
+        imports.push((format!("{resource}.{name}"), id.clone()));
+        let tags_of_it = json!({
+            "crossplane-kind": format!("{}.hcloud.openova.io", kind.to_lowercase()),
+            "crossplane-name": name,
+            "crossplane-namespace": tenant.namespace,
+            "crossplane-providerconfig": "default",
+            "crossplane-providerconfig-kind": "ProviderConfig",
+            "hcloud.openova.io/uid": object.uid(),
+        });
+        tags.insert(format!("{resource}.{name}"), tags_of_it);
+    }
+    workspace.configure("main")?;
+    workspace.import(&imports)?;
+    workspace.set(&json!({"tags": tags}))?;
+    let imported = workspace.plan().await?.imports_unchanged()?;
+    ensure!(imported == imports.len(), "{imported} of {imports:?}");
     Ok(())
 }
 

@@ -7,7 +7,7 @@
 
 mod coverage;
 mod plan;
-mod workspace;
+pub(crate) mod workspace;
 
 use anyhow::{Context, Result, ensure};
 use hcloud_simulator::DEFAULT_TOKEN;
@@ -155,19 +155,21 @@ cases! {
 }
 
 async fn the_cases_use_every_argument() -> Result<()> {
-    let workspace = Workspace::create("network").await?;
+    let simulator = workspace::simulator().await?;
+    let workspace = Workspace::create(workspace::cases().join("network"), &simulator).await?;
     coverage::is_complete(&workspace::cases(), &workspace.schema().await?)
 }
 
 /// Runs a case; without a description it only reads, and its configuration checks what it finds.
 async fn check(name: &str, case: Option<&Case>) -> Result<()> {
-    let workspace = Workspace::create(name).await?;
+    let simulator = workspace::simulator().await?;
+    let workspace = Workspace::create(workspace::cases().join(name), &simulator).await?;
     let outcome = live(&workspace, case).await;
     outcome.with_context(|| format!("the simulator refused:\n{}", workspace.refusals()))
 }
 
 /// The life of the objects of a case.
-async fn live(workspace: &Workspace, case: Option<&Case>) -> Result<()> {
+async fn live(workspace: &Workspace<'_>, case: Option<&Case>) -> Result<()> {
     workspace.configure("create")?;
     workspace.apply().await.context("create")?;
     workspace.is_settled().await.context("create")?;
@@ -184,7 +186,7 @@ async fn live(workspace: &Workspace, case: Option<&Case>) -> Result<()> {
     is_empty(workspace)
 }
 
-async fn take(workspace: &Workspace, resource: &str, step: &Step) -> Result<()> {
+async fn take(workspace: &Workspace<'_>, resource: &str, step: &Step) -> Result<()> {
     match step {
         Update(file, arguments) => {
             let plan = workspace.change(file).await?;
@@ -202,7 +204,7 @@ async fn take(workspace: &Workspace, resource: &str, step: &Step) -> Result<()> 
     }
 }
 
-fn switch_off(workspace: &Workspace) -> Result<()> {
+fn switch_off(workspace: &Workspace<'_>) -> Result<()> {
     let mut world = workspace.simulator.world();
     let project = world.project_mut(DEFAULT_TOKEN).context("the project")?;
     let ids: Vec<_> = project.servers().iter().map(|server| server.id).collect();
@@ -215,7 +217,7 @@ fn switch_off(workspace: &Workspace) -> Result<()> {
 }
 
 /// Checks that the simulator has no objects left; it keeps each under its id.
-fn is_empty(workspace: &Workspace) -> Result<()> {
+fn is_empty(workspace: &Workspace<'_>) -> Result<()> {
     let saved = serde_json::to_value(workspace.simulator.world().save()?)?;
     let projects = saved["projects"].as_object().context("the projects")?;
     for (project, state) in projects {

@@ -39,7 +39,8 @@ pub enum Error {
     },
     /// The name belongs to somebody else.
     #[error(
-        "the name {name} is taken by {object} {id}, which does not belong to this resource: set the annotation {}: \"{id}\" to adopt it, or choose another spec.forProvider.name",
+        "the name {name} is taken by {} {id}, which does not belong to this resource: set the annotation {}: \"{id}\" to adopt it, or choose another spec.forProvider.name",
+        words(object),
         annotations::EXTERNAL_NAME
     )]
     NameTaken {
@@ -55,7 +56,8 @@ pub enum Error {
     ProtectedBySpec,
     /// Somebody else has protected the object.
     #[error(
-        "{object} {id} is protected at Hetzner: set spec.forProvider.deleteProtection to false to have the protection lifted"
+        "{} {id} is protected at Hetzner: set spec.forProvider.deleteProtection to false to have the protection lifted",
+        words(object)
     )]
     ProtectedAtHetzner {
         /// What is protected.
@@ -89,6 +91,11 @@ pub enum Error {
     /// The API refused or did not answer.
     #[error(transparent)]
     Api(#[from] hcloud::Error),
+}
+
+/// What the API calls a kind of object, in words.
+fn words(object: &str) -> String {
+    object.replace('_', " ")
 }
 
 impl Error {

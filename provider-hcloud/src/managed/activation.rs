@@ -6,6 +6,7 @@ use futures::{StreamExt, pin_mut};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, Resource,
+    api::ApiResource,
     core::{ClusterResourceScope, ObjectMeta},
     runtime::{WatchStreamExt, watcher::watch_object},
 };
@@ -93,14 +94,13 @@ impl Crd {
 ///
 /// Without the right to read CRDs (a package that does not declare safe-start) the kind is taken to be served: its
 /// CRD was then installed with the package. While it is not served, its cache is idle.
-pub async fn wait_until_served<R: Resource<DynamicType = ()>>(client: Client, cache: &Cache) {
-    let name = format!("{}.{}", R::plural(&()), R::group(&()));
-    let version = R::version(&());
+pub async fn wait_until_served(kind: &ApiResource, client: Client, cache: &Cache) {
+    let name = format!("{}.{}", kind.plural, kind.group);
     let states = watch_object(Api::<Crd>::all(client), &name).default_backoff();
     pin_mut!(states);
     while let Some(state) = states.next().await {
         match state {
-            Ok(Some(crd)) if crd.serves(&version) => {
+            Ok(Some(crd)) if crd.serves(&kind.version) => {
                 info!(crd = name, "Kind is served");
                 return;
             }

@@ -1,6 +1,6 @@
 //! Crossplane's conditions, with its reasons.
 
-use api::{Condition, ConditionStatus};
+use api::{Condition, ConditionStatus, ManagedStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -116,6 +116,12 @@ pub fn mark(
         Some(current) => *current = condition,
         None => conditions.push(condition),
     }
+}
+
+/// Whether the condition of this type is true.
+pub fn hold(status: Option<&ManagedStatus>, type_: &str) -> bool {
+    let condition = status.and_then(|status| status.condition(type_));
+    condition.is_some_and(|condition| condition.status == ConditionStatus::True)
 }
 
 #[cfg(test)]

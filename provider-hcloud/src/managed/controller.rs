@@ -13,33 +13,32 @@ use std::{
 use futures::{Stream, StreamExt, stream};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    core::DeserializeGuard,
+    api::ApiResource,
     runtime::{
         Controller, PredicateConfig, WatchStreamExt,
         controller::{self, Action},
-        reflector::{self, ObjectRef, Store},
+        reflector::{ObjectRef, Store, store::Writer},
         watcher::{self, Event, watcher},
     },
 };
 use tokio::sync::{broadcast, watch};
 use tracing::{debug, info};
 
-use api::Managed;
-
 use super::{
     FINALIZER,
     activation::wait_until_served,
     annotations,
     cache::{Cache, Caches},
-    conditions,
     credentials::{Change, Credentials},
     directory::Directory,
+    erased::Kind,
     events::Recorder,
-    external::Connector,
     metrics::{KindState, Metrics},
     progress::ProgressMap,
     rate::Bucket,
-    reconcile::{Reconciler, holds},
+    reconcile::Reconciler,
+    stored::Stored,
+    summary::Summary,
     usage::Usages,
 };
 use crate::clock::Clock;
@@ -152,29 +151,31 @@ impl fmt::Debug for Runtime {
 
 /// Runs the controller of one kind: waits until the kind is served, then reconciles until shutdown and finishes what
 /// runs. From the call on, the pod's readiness depends on the kind.
-pub fn run<C: Connector>(runtime: Runtime, connector: C) -> impl Future<Output = ()> + Send {
+pub fn run(runtime: Runtime, kind: Arc<dyn Kind>) -> impl Future<Output = ()> + Send {
     let listed = Cache::default();
-    let name = format!("{}.{}", C::Resource::plural(&()), C::Resource::group(&()));
+    let names = kind.names();
+    let name = format!("{}.{}", names.plural, names.group);
     runtime.caches.add(&name, &listed);
-    run_when_served(runtime, connector, listed)
+    run_when_served(runtime, kind, listed)
 }
 
-async fn run_when_served<C: Connector>(runtime: Runtime, connector: C, listed: Cache) {
+async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
+    let names = Arc::clone(kind.names());
     tokio::select! {
-        () = wait_until_served::<C::Resource>(runtime.client.clone(), &listed) => listed.awaited(),
+        () = wait_until_served(&names, runtime.client.clone(), &listed) => listed.awaited(),
         () = runtime.shutdown.requested() => return,
     }
-    let kind = C::Resource::kind(&());
-    let name = format!("managed/{}.{}", kind, C::Resource::group(&())).to_lowercase();
-    let gvk = format!("{}, Kind={kind}", C::Resource::api_version(&()));
+    let name = format!("managed/{}.{}", names.kind, names.group).to_lowercase();
+    let gvk = format!("{}, Kind={}", names.api_version, names.kind);
 
-    let (store, writer) = reflector::store::<DeserializeGuard<C::Resource>>();
+    let writer = Writer::<Stored>::new(Arc::clone(&names));
+    let store = writer.as_reader();
     let (recorder, events) = Recorder::new(runtime.client.clone(), &name, runtime.clock.clone());
     let events = tokio::spawn(events);
-    let progress = Arc::new(ProgressMap::new());
+    let progress = Arc::new(ProgressMap::default());
     let counted = store.clone();
     let reconciler = Arc::new(Reconciler {
-        connector,
+        kind: Arc::clone(&kind),
         client: runtime.client.clone(),
         credentials: Arc::clone(&runtime.credentials),
         usages: Arc::clone(&runtime.usages),
@@ -183,30 +184,33 @@ async fn run_when_served<C: Connector>(runtime: Runtime, connector: C, listed: C
         metrics: runtime.metrics.kind(&gvk, move || count(&counted)),
         clock: runtime.clock.clone(),
         settings: runtime.settings.clone(),
-        bucket: Arc::clone(&runtime.bucket),
         progress: Arc::clone(&progress),
     });
 
-    let objects = Api::<DeserializeGuard<C::Resource>>::all(runtime.client.clone());
+    let objects = Api::<Stored>::all_with(runtime.client.clone(), &names);
     let alive = store.clone();
     let filling = listed.clone();
     let directory = Arc::clone(&runtime.directory);
+    let watched = Arc::clone(&names);
     let changed = watcher(objects, watcher::Config::default())
         .default_backoff()
-        .modify(strip)
+        .modify(move |object| {
+            strip(object);
+            object.summary = summary(&*kind, object);
+        })
         .reflect(writer)
         .inspect(move |event| match event {
             Ok(Event::Apply(object) | Event::InitApply(object)) => {
-                directory.enter(&C::Resource::kind(&()), object.meta());
+                directory.enter(&watched.kind, object.meta());
             }
             Ok(Event::Delete(object)) => {
-                directory.remove(&C::Resource::kind(&()), object.meta());
+                directory.remove(&watched.kind, object.meta());
                 progress.forget(&object.uid().unwrap_or_default());
             }
             Ok(Event::InitDone) => {
                 let objects = alive.state();
-                let metas = objects.iter().map(|object| object.meta());
-                directory.complete(&C::Resource::kind(&()), metas);
+                let metas = objects.iter().map(|object| &object.metadata);
+                directory.complete(&watched.kind, metas);
                 forget_the_gone(&progress, &alive);
                 filling.fill();
             }
@@ -219,8 +223,8 @@ async fn run_when_served<C: Connector>(runtime: Runtime, connector: C, listed: C
         .applied_objects()
         .predicate_filter(desired_state, PredicateConfig::default());
     let affected = stream::select(
-        affected_objects(&runtime.credentials, store.clone()),
-        referring_objects(&runtime.directory, store.clone()),
+        affected_objects(&runtime.credentials, &names, store.clone()),
+        referring_objects(&runtime.directory, &names, store.clone()),
     );
     // Nobody connects to anything before these are filled.
     let needed: Vec<_> = [runtime.usages.cache()]
@@ -229,16 +233,25 @@ async fn run_when_served<C: Connector>(runtime: Runtime, connector: C, listed: C
         .cloned()
         .collect();
     let shutdown = runtime.shutdown.clone();
+    let bucket = Arc::clone(&runtime.bucket);
     info!(controller = name, "Starting");
-    Controller::for_stream(changed, store)
+    Controller::for_stream_with(changed, store, names)
         .with_config(controller::Config::default().concurrency(runtime.settings.concurrency))
         .reconcile_on(affected)
         .reconcile_all_on(ticks(runtime.clock.clone(), runtime.settings.sync))
         .graceful_shutdown_on(runtime.shutdown.requested())
         .run(
-            move |object, reconciler: Arc<Reconciler<C>>| {
+            move |object, reconciler: Arc<Reconciler>| {
                 let unprepared = shutdown.before_filled(needed.clone());
+                let stop = shutdown.requested();
+                let bucket = Arc::clone(&bucket);
                 async move {
+                    // Who still waits for a turn when the process is to stop has nothing to finish.
+                    tokio::select! {
+                        biased;
+                        () = bucket.take() => {}
+                        () = stop => return Ok(Action::await_change()),
+                    }
                     tokio::select! {
                         biased;
                         action = reconciler.reconcile(object) => Ok(action),
@@ -297,66 +310,81 @@ fn desired_state<R: Resource>(object: &R) -> Option<u64> {
     Some(hasher.finish())
 }
 
-fn forget_the_gone<R: Managed>(progress: &ProgressMap<R>, store: &Store<DeserializeGuard<R>>) {
+/// Sums up an object; nothing is known of one that cannot be decoded, and its reconcile will say so.
+fn summary(kind: &dyn Kind, object: &Stored) -> Option<Summary> {
+    let mut decoded = kind.decode(object).ok()?;
+    Some(Summary::of(&mut *decoded))
+}
+
+fn forget_the_gone(progress: &ProgressMap, store: &Store<Stored>) {
     let objects = store.state();
     let alive: HashSet<_> = objects
         .iter()
-        .filter_map(|object| object.meta().uid.as_deref())
+        .filter_map(|object| object.metadata.uid.as_deref())
         .collect();
     progress.retain(|uid| alive.contains(uid));
 }
 
-fn count<R: Managed>(store: &Store<DeserializeGuard<R>>) -> KindState {
+fn count(store: &Store<Stored>) -> KindState {
     let mut state = KindState::default();
     for object in store.state() {
         state.exists += 1;
-        if let Ok(object) = &object.0 {
-            state.ready += i64::from(holds(object, conditions::READY));
-            state.synced += i64::from(holds(object, conditions::SYNCED));
+        if let Some(summary) = &object.summary {
+            state.ready += i64::from(summary.ready);
+            state.synced += i64::from(summary.synced);
         }
     }
     state
 }
 
 /// The objects whose credentials have changed.
-fn affected_objects<R: Managed>(
+fn affected_objects(
     credentials: &Arc<Credentials>,
-    store: Store<DeserializeGuard<R>>,
-) -> impl Stream<Item = ObjectRef<DeserializeGuard<R>>> + Send + 'static {
+    names: &Arc<ApiResource>,
+    store: Store<Stored>,
+) -> impl Stream<Item = ObjectRef<Stored>> + Send + 'static {
     let credentials = Arc::clone(credentials);
+    let names = Arc::clone(names);
     lagging(credentials.changes()).flat_map(move |change: Option<Change>| {
-        let affected: Vec<_> = store
-            .state()
-            .iter()
-            .filter(|object| match (&object.0, &change) {
-                (Ok(object), Some(change)) => credentials.concerns(change, object),
-                (Ok(_), None) => true,
-                (Err(_), _) => false,
-            })
-            .map(|object| ObjectRef::from_obj(&**object))
-            .collect();
-        stream::iter(affected)
+        stream::iter(those(&store, &names, |object, summary| {
+            let namespace = object.metadata.namespace.as_deref();
+            let concerned = |change| credentials.concerns(change, namespace, summary);
+            change.as_ref().is_none_or(concerned)
+        }))
     })
 }
 
 /// The objects whose references may now stand for something else.
-fn referring_objects<R: Managed>(
+fn referring_objects(
     directory: &Directory,
-    store: Store<DeserializeGuard<R>>,
-) -> impl Stream<Item = ObjectRef<DeserializeGuard<R>>> + Send + 'static {
+    names: &Arc<ApiResource>,
+    store: Store<Stored>,
+) -> impl Stream<Item = ObjectRef<Stored>> + Send + 'static {
+    let names = Arc::clone(names);
     lagging(directory.changes()).flat_map(move |change| {
-        let referring: Vec<_> = store
-            .state()
-            .iter()
-            .filter(|object| match (&object.0, &change) {
-                (Ok(object), Some(change)) => change.concerns(object),
-                (Ok(_), None) => true,
-                (Err(_), _) => false,
-            })
-            .map(|object| ObjectRef::from_obj(&**object))
-            .collect();
-        stream::iter(referring)
+        stream::iter(those(&store, &names, |object, summary| {
+            let namespace = object.metadata.namespace.as_deref();
+            change
+                .as_ref()
+                .is_none_or(|change| change.concerns(namespace, summary))
+        }))
     })
+}
+
+/// The objects that can be decoded and that `concerned` holds for.
+fn those(
+    store: &Store<Stored>,
+    names: &Arc<ApiResource>,
+    concerned: impl Fn(&Stored, &Summary) -> bool,
+) -> Vec<ObjectRef<Stored>> {
+    let objects = store.state();
+    let concerned = objects.iter().filter(|object| {
+        let summary = object.summary.as_ref();
+        summary.is_some_and(|summary| concerned(object, summary))
+    });
+    concerned
+        .map(|object| ObjectRef::from_obj_with(&**object, Arc::clone(names)))
+        .collect()
 }
 
 /// The values of a broadcast; `None` stands for values that were missed.

@@ -9,9 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use api::{
-    ClusterProviderConfig, Managed, ProviderConfig, ProviderConfigKind, ProviderConfigReference,
-};
+use api::{ClusterProviderConfig, ProviderConfig, ProviderConfigKind, ProviderConfigReference};
 use futures::{StreamExt, pin_mut};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
@@ -29,6 +27,7 @@ use tracing::debug;
 use super::{
     cache::{Cache, NotListed},
     provider_config::Configuration,
+    summary::Summary,
 };
 
 /// Bytes that are never printed.
@@ -241,10 +240,9 @@ impl Credentials {
         let _ = self.changes.send(change);
     }
 
-    /// Whether `resource` uses what has changed.
-    pub fn concerns<R: Managed>(&self, change: &Change, resource: &R) -> bool {
-        let reference = &resource.managed_spec().provider_config_ref;
-        let namespace = resource.meta().namespace.as_deref();
+    /// Whether a managed resource in `namespace` uses what has changed.
+    pub fn concerns(&self, change: &Change, namespace: Option<&str>, resource: &Summary) -> bool {
+        let reference = &resource.config;
         match change {
             Change::Config {
                 namespace: of,
@@ -252,10 +250,7 @@ impl Credentials {
             } => reference == changed && (of.is_none() || of.as_deref() == namespace),
             Change::Secret(secret) => {
                 let named = namespace == Some(secret.namespace.as_str())
-                    && resource
-                        .secret_keys()
-                        .iter()
-                        .any(|(_, selector)| selector.name == secret.name);
+                    && resource.secrets.contains(&secret.name);
                 let source = self.source(namespace.unwrap_or_default(), reference);
                 named || source.is_ok_and(|source| source.secret == *secret)
             }

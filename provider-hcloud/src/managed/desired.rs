@@ -11,8 +11,11 @@ use super::credentials::SecretValue;
 #[derive(Clone, Debug)]
 pub struct Desired<R> {
     resource: R,
-    secrets: BTreeMap<&'static str, Result<SecretValue, SecretError>>,
+    secrets: Secrets,
 }
+
+/// The values of the Secrets that a spec names, by the path of the field below `spec.forProvider`.
+pub type Secrets = BTreeMap<&'static str, Result<SecretValue, SecretError>>;
 
 /// The value of a Secret's key that the spec names cannot be had.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -46,10 +49,7 @@ pub enum SecretError {
 
 impl<R> Desired<R> {
     /// Puts together what was gathered.
-    pub fn new(
-        resource: R,
-        secrets: BTreeMap<&'static str, Result<SecretValue, SecretError>>,
-    ) -> Self {
+    pub fn new(resource: R, secrets: Secrets) -> Self {
         Self { resource, secrets }
     }
 

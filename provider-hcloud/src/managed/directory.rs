@@ -9,11 +9,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use api::{Managed, Reference, ReferenceField, Resolution, Resolve, Selector, Slot};
+use api::{Reference, ReferenceField, Resolution, Resolve, Selector, Slot};
 use kube::core::ObjectMeta;
 use tokio::sync::broadcast;
 
-use super::annotations;
+use super::{annotations, summary::Summary};
 
 /// One managed resource, as others may refer to it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -39,27 +39,9 @@ pub struct Change {
 }
 
 impl Change {
-    /// Whether a reference of `resource` may now stand for something else.
-    pub fn concerns<R: Managed>(&self, resource: &R) -> bool {
-        if resource.meta().namespace.as_deref() != Some(self.namespace.as_str()) {
-            return false;
-        }
-        resource.clone().reference_fields().iter().any(|field| {
-            let (references, selector) = match &field.slot {
-                Slot::One {
-                    reference,
-                    selector,
-                    ..
-                } => (reference.map(std::slice::from_ref), selector),
-                Slot::Many {
-                    references,
-                    selector,
-                    ..
-                } => (Some(*references), selector),
-            };
-            let mut named = references.unwrap_or_default().iter();
-            field.kind == self.kind && (selector.is_some() || named.any(|r| r.name == self.name))
-        })
+    /// Whether a reference of a managed resource in `namespace` may now stand for something else.
+    pub fn concerns(&self, namespace: Option<&str>, resource: &Summary) -> bool {
+        namespace == Some(self.namespace.as_str()) && resource.refers_to(&self.kind, &self.name)
     }
 }
 
@@ -203,18 +185,21 @@ impl Directory {
         }
     }
 
-    /// Fills the fields of `resource` that are given by reference.
+    /// Fills the fields that are given by reference, of the managed resource with this metadata.
     ///
     /// # Errors
     /// The first required reference that stands for nothing.
-    pub fn resolve<R: Managed>(&self, resource: &mut R) -> Result<(), Unresolved> {
-        let namespace = resource.meta().namespace.clone().unwrap_or_default();
-        let controller = controller(resource.meta()).map(str::to_owned);
-        for ReferenceField { path, kind, slot } in resource.reference_fields() {
+    pub fn resolve(
+        &self,
+        meta: &ObjectMeta,
+        fields: Vec<ReferenceField<'_>>,
+    ) -> Result<(), Unresolved> {
+        let namespace = meta.namespace.as_deref().unwrap_or_default();
+        for ReferenceField { path, kind, slot } in fields {
             let search = Search {
                 directory: self,
-                namespace: &namespace,
-                controller: controller.as_deref(),
+                namespace,
+                controller: controller(meta),
                 path: &path,
                 kind,
             };

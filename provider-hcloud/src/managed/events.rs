@@ -8,7 +8,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::Time,
 };
 use kube::{
-    Api, Client, Resource,
+    Api, Client,
     api::{Patch, PatchParams, PostParams},
     core::ObjectMeta,
 };
@@ -88,28 +88,27 @@ impl Recorder {
     }
 
     /// Records an event about `object`.
-    pub fn record<R: Resource<DynamicType = ()>>(
+    pub fn record(
         &self,
-        object: &R,
+        object: ObjectReference,
         severity: Severity,
         reason: &'static str,
         message: &str,
         external_name: Option<&str>,
     ) {
-        let reference = object.object_ref(&());
         let note = Note {
             key: Key {
                 // Events about objects without a namespace live in the default one.
-                namespace: reference
+                namespace: object
                     .namespace
                     .clone()
                     .unwrap_or_else(|| "default".to_owned()),
-                uid: reference.uid.clone().unwrap_or_default(),
+                uid: object.uid.clone().unwrap_or_default(),
                 severity,
                 reason,
                 message: one_line(message),
             },
-            object: reference,
+            object,
             external_name: external_name.map(ToOwned::to_owned),
             at: self.clock.now(),
         };

@@ -150,6 +150,18 @@ impl<A> Present<A> {
             connection: Connection::new(),
         }
     }
+
+    /// All but what is reported.
+    pub fn without_report(&self) -> Present<()> {
+        Present {
+            external_name: self.external_name.clone(),
+            at_provider: (),
+            drift: self.drift.clone(),
+            readiness: self.readiness.clone(),
+            late_init: self.late_init.clone(),
+            connection: self.connection.clone(),
+        }
+    }
 }
 
 /// An external resource that was just created.
@@ -219,6 +231,8 @@ pub enum Remedy {
     InPlace,
     /// The external resource has to be deleted and created again, which somebody has to approve.
     Replacement,
+    /// The external resource is fine as it is, and its successor will be as desired. It can be replaced at once as well.
+    Succession,
 }
 
 impl Display for Difference {
@@ -293,9 +307,14 @@ impl Drift {
         self.0.iter().any(|d| d.remedy == Remedy::InPlace)
     }
 
+    /// Whether something is not as desired before the external resource is replaced.
+    pub fn needs_replacement(&self) -> bool {
+        self.0.iter().any(|d| d.remedy == Remedy::Replacement)
+    }
+
     /// Names the change that only a replacement can bring about: `field=desired`, several separated by `;`.
     pub fn replacement(&self) -> Option<String> {
-        let replaced = self.0.iter().filter(|d| d.remedy == Remedy::Replacement);
+        let replaced = self.0.iter().filter(|d| d.remedy != Remedy::InPlace);
         let changes: Vec<_> = replaced
             .map(|Difference { field, desired, .. }| format!("{field}={desired}"))
             .collect();
@@ -431,6 +450,20 @@ mod tests {
             drift.replacement().as_deref(),
             Some("image=debian-13;location=fsn1")
         );
+        assert!(drift.needs_replacement());
+    }
+
+    #[test]
+    fn what_waits_for_a_successor_needs_no_replacement() {
+        let mut drift = Drift::default();
+        drift.push(Difference {
+            field: "userData".to_owned(),
+            desired: "b".to_owned(),
+            observed: "a".to_owned(),
+            remedy: Remedy::Succession,
+        });
+        assert!(!drift.is_empty() && !drift.in_place() && !drift.needs_replacement());
+        assert_eq!(drift.replacement().as_deref(), Some("userData=b"));
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub enum Outside<'a> {
         drifted: bool,
         /// The change that only a replacement can bring about.
         replacement: Option<&'a str>,
+        /// Before the replacement it is not as desired.
+        unfit: bool,
         /// It was never usable and will not be.
         broken: bool,
         /// It tells what empty fields of the spec stand for.
@@ -155,6 +157,7 @@ pub fn next(situation: &Situation<'_>) -> Step {
             external_name,
             drifted,
             replacement,
+            unfit,
             broken,
             late_init,
         } => {
@@ -176,8 +179,10 @@ pub fn next(situation: &Situation<'_>) -> Step {
                 Step::Steady
             } else if situation.approved_replacement == replacement && replaceable {
                 Step::Replace
-            } else {
+            } else if unfit {
                 Step::AwaitApproval
+            } else {
+                Step::Steady
             }
         }
     }

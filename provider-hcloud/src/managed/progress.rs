@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use kube::Resource;
+use super::stored::Stored;
 
 /// The memory of one object. Nothing in it is needed for correctness: a new process starts without it.
-#[derive(Debug)]
-pub(super) struct Progress<R> {
+#[derive(Debug, Default)]
+pub(super) struct Progress {
     /// Failures in a row, for the back-off.
     pub(super) failures: u32,
     /// The next look has to be a direct one: the external resource was changed, or is wanted to be looked at.
@@ -30,37 +30,16 @@ pub(super) struct Progress<R> {
     /// What was last published in the connection Secret, as a hash.
     pub(super) published: Option<u64>,
     /// The object as this process last wrote it, until the watch has caught up.
-    pub(super) written: Option<Arc<R>>,
-}
-
-impl<R> Default for Progress<R> {
-    fn default() -> Self {
-        Self {
-            failures: 0,
-            look_directly: false,
-            look_since: None,
-            delete_requested: false,
-            updated: false,
-            refused: None,
-            awaiting_first_ready: false,
-            up_to_date_at: None,
-            published: None,
-            written: None,
-        }
-    }
+    pub(super) written: Option<Arc<Stored>>,
 }
 
 /// The memory of all objects of a kind, by UID.
-#[derive(Debug)]
-pub(super) struct ProgressMap<R>(Mutex<HashMap<String, Progress<R>>>);
+#[derive(Debug, Default)]
+pub(super) struct ProgressMap(Mutex<HashMap<String, Progress>>);
 
-impl<R: Resource> ProgressMap<R> {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
-    }
-
+impl ProgressMap {
     /// Reads and changes the memory of one object.
-    pub(super) fn with<T>(&self, uid: &str, change: impl FnOnce(&mut Progress<R>) -> T) -> T {
+    pub(super) fn with<T>(&self, uid: &str, change: impl FnOnce(&mut Progress) -> T) -> T {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(progress) = map.get_mut(uid) {
             return change(progress);
@@ -69,11 +48,11 @@ impl<R: Resource> ProgressMap<R> {
     }
 
     /// The newer of what the watch has shown and what this process has written.
-    pub(super) fn newest(&self, watched: &Arc<R>) -> Arc<R> {
-        let uid = watched.meta().uid.as_deref().unwrap_or_default();
+    pub(super) fn newest(&self, watched: &Arc<Stored>) -> Arc<Stored> {
+        let uid = watched.metadata.uid.as_deref().unwrap_or_default();
         self.with(uid, |progress| {
             let written = progress.written.as_ref();
-            match written.filter(|written| is_newer(written.as_ref(), watched.as_ref())) {
+            match written.filter(|written| is_newer(written, watched)) {
                 Some(written) => Arc::clone(written),
                 None => {
                     progress.written = None;
@@ -97,19 +76,17 @@ impl<R: Resource> ProgressMap<R> {
 }
 
 /// Resource versions of one resource type can be compared as numbers (Kubernetes 1.35 promises what was always so).
-fn is_newer<R: Resource>(a: &R, b: &R) -> bool {
-    let version = |r: &R| r.meta().resource_version.as_ref()?.parse::<u64>().ok();
+fn is_newer(a: &Stored, b: &Stored) -> bool {
+    let version = |r: &Stored| r.metadata.resource_version.as_ref()?.parse::<u64>().ok();
     matches!((version(a), version(b)), (Some(a), Some(b)) if a > b)
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::ConfigMap;
-
     use super::*;
 
-    fn version(version: &str) -> Arc<ConfigMap> {
-        let mut object = ConfigMap::default();
+    fn version(version: &str) -> Arc<Stored> {
+        let mut object = Stored::default();
         object.metadata.uid = Some("u".to_owned());
         object.metadata.resource_version = Some(version.to_owned());
         Arc::new(object)
@@ -117,7 +94,7 @@ mod tests {
 
     #[test]
     fn an_own_write_hides_older_watch_events_until_the_watch_has_caught_up() {
-        let map = ProgressMap::new();
+        let map = ProgressMap::default();
         map.with("u", |progress| progress.written = Some(version("10")));
         assert_eq!(map.newest(&version("9")), version("10"));
         assert_eq!(map.newest(&version("11")), version("11"));
@@ -126,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_forgotten_object_starts_anew() {
-        let map = ProgressMap::<ConfigMap>::new();
+        let map = ProgressMap::default();
         map.with("u", |progress| progress.failures = 3);
         map.forget("u");
         assert_eq!(map.with("u", |progress| progress.failures), 0);

@@ -333,7 +333,7 @@ async fn reconcile<C: Configuration>(
     if config.status() != before.as_ref() {
         if deleting {
             accountant.recorder.record(
-                &config,
+                config.object_ref(&()),
                 Severity::Warning,
                 "UsageAccounting",
                 BLOCKING,

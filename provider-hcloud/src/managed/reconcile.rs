@@ -5,13 +5,10 @@ mod execute;
 mod record;
 mod undecodable;
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use api::{ConditionStatus, Managed};
 use jiff::Timestamp;
-use kube::{
-    Api, Client, Resource, ResourceExt, core::DeserializeGuard, runtime::controller::Action,
-};
+use kube::{Api, Client, api::ApiResource, core::ObjectMeta, runtime::controller::Action};
 use tracing::{Instrument, debug, info_span, warn};
 
 use super::{
@@ -20,23 +17,25 @@ use super::{
     conditions,
     controller::Settings,
     credentials::{Credentials, SecretKey},
-    desired::{Desired, SecretError},
+    desired::{SecretError, Secrets},
     directory::Directory,
+    erased::{Kind, Managed},
     events::{Recorder, Severity},
-    external::{Connector, External, ExternalError, Look, Observation, Readiness, Retry, chain},
+    external::{ExternalError, Look, Observation, Readiness, Retry, chain},
     metrics::KindMetrics,
     plan::{self, Outside, Situation, Step},
     policies::Policies,
     progress::ProgressMap,
-    rate::{Bucket, back_off, jitter},
+    rate::{back_off, jitter},
+    stored::Stored,
     usage::Usages,
 };
 use crate::clock::Clock;
 
 /// The reconciler of one kind.
-pub struct Reconciler<C: Connector> {
-    /// Access to the external system.
-    pub connector: C,
+pub struct Reconciler {
+    /// The kind, and access to its external resources.
+    pub kind: Arc<dyn Kind>,
     /// The Kubernetes client.
     pub client: Client,
     /// Configurations and Secrets.
@@ -53,12 +52,10 @@ pub struct Reconciler<C: Connector> {
     pub clock: Clock,
     /// Intervals and limits.
     pub settings: Settings,
-    /// The limit for all kinds together.
-    pub bucket: Arc<Bucket>,
-    pub(super) progress: Arc<ProgressMap<C::Resource>>,
+    pub(super) progress: Arc<ProgressMap>,
 }
 
-impl<C: Connector> fmt::Debug for Reconciler<C> {
+impl fmt::Debug for Reconciler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reconciler").finish_non_exhaustive()
     }
@@ -107,47 +104,38 @@ impl WriteError {
 }
 
 /// The state of one reconcile.
-struct Pass<'a, C: Connector> {
-    reconciler: &'a Reconciler<C>,
-    api: Api<C::Resource>,
+struct Pass<'a> {
+    reconciler: &'a Reconciler,
     uid: String,
-    /// As it was read, to tell whether the status changes.
-    before: Arc<C::Resource>,
+    /// As it was read.
+    before: &'a Stored,
     /// As it is to be, with its references resolved.
-    object: C::Resource,
+    object: Box<dyn Managed>,
     deadline: tokio::time::Instant,
 }
 
-/// What is needed to act: access to the external system, and what is to be brought about there.
-struct Gathered<C: Connector> {
-    external: C::External,
-    desired: Desired<C::Resource>,
-}
-
-impl<C: Connector> Reconciler<C> {
+impl Reconciler {
     /// Reconciles one object and says when to come back.
-    pub async fn reconcile(&self, watched: Arc<DeserializeGuard<C::Resource>>) -> Action {
-        self.bucket.take().await;
-        let object = match &watched.0 {
-            Ok(object) => self.progress.newest(&Arc::new(object.clone())),
-            Err(invalid) => return self.report_undecodable(&watched, &invalid.error).await,
+    pub async fn reconcile(&self, watched: Arc<Stored>) -> Action {
+        let stored = self.progress.newest(&watched);
+        let object = match self.kind.decode(&stored) {
+            Ok(object) => object,
+            Err(error) => return self.report_undecodable(&stored, &error).await,
         };
-        let meta = object.meta();
+        let meta = &stored.metadata;
         let span = info_span!(
             "reconcile",
-            kind = %C::Resource::kind(&()),
+            kind = self.names().kind,
             namespace = meta.namespace,
             resource = meta.name,
             generation = meta.generation,
             external_name = annotations::get(meta, annotations::EXTERNAL_NAME),
         );
-        let uid = object.uid().unwrap_or_default();
         let mut pass = Pass {
             reconciler: self,
-            api: self.api(meta.namespace.as_deref()),
-            uid: uid.clone(),
-            object: (*object).clone(),
-            before: object,
+            uid: meta.uid.clone().unwrap_or_default(),
+            before: &stored,
+            object,
             deadline: tokio::time::Instant::now() + self.settings.timeout,
         };
         let again = async {
@@ -158,14 +146,19 @@ impl<C: Connector> Reconciler<C> {
         }
         .instrument(span)
         .await;
-        self.schedule(&uid, &pass.object, again)
+        self.schedule(&pass.uid, pass.object.meta(), again)
     }
 
-    fn api(&self, namespace: Option<&str>) -> Api<C::Resource> {
-        Api::namespaced(self.client.clone(), namespace.unwrap_or_default())
+    fn names(&self) -> &Arc<ApiResource> {
+        self.kind.names()
     }
 
-    fn schedule(&self, uid: &str, object: &C::Resource, again: Again) -> Action {
+    fn api(&self, meta: &ObjectMeta) -> Api<Stored> {
+        let namespace = meta.namespace.as_deref().unwrap_or_default();
+        Api::namespaced_with(self.client.clone(), namespace, self.names())
+    }
+
+    fn schedule(&self, uid: &str, meta: &ObjectMeta, again: Again) -> Action {
         let failures = self.progress.with(uid, |progress| {
             progress.failures = match again {
                 Again::BackOff => progress.failures.saturating_add(1),
@@ -179,15 +172,14 @@ impl<C: Connector> Reconciler<C> {
             Again::BackOff => Action::requeue(back_off(failures)),
             Again::After(time) => Action::requeue(time),
             Again::AtPoll => {
-                let interval = self.poll_interval(object);
+                let interval = self.poll_interval(meta);
                 Action::requeue(jitter(interval, self.seed(uid)))
             }
         }
     }
 
-    fn poll_interval(&self, object: &C::Resource) -> Duration {
-        annotations::poll_interval(object.meta(), self.settings.poll_floor)
-            .unwrap_or(self.settings.poll)
+    fn poll_interval(&self, meta: &ObjectMeta) -> Duration {
+        annotations::poll_interval(meta, self.settings.poll_floor).unwrap_or(self.settings.poll)
     }
 
     fn seed(&self, uid: &str) -> u64 {
@@ -198,20 +190,22 @@ impl<C: Connector> Reconciler<C> {
     }
 }
 
-impl<C: Connector> Pass<'_, C> {
+impl Pass<'_> {
     async fn run(&mut self) -> Result<Again, WriteError> {
         let now = self.reconciler.clock.now();
         self.note_first_reconcile(now);
         let requested = self.note_request();
         let mut situation_look = self.fresh_look_wanted(requested);
-        let mut seen: Option<Observation<_>> = None;
+        let mut seen: Option<Observation<()>> = None;
         let mut shared = false;
         let mut resolved = false;
-        let mut gathered: Option<Gathered<C>> = None;
+        let mut gathered = false;
         loop {
             let direct = match self.plan(seen.as_ref(), shared, resolved, situation_look, now) {
                 Step::Resolve => {
-                    if let Err(unresolved) = self.reconciler.directory.resolve(&mut self.object) {
+                    let fields = self.object.reference_fields();
+                    let directory = &self.reconciler.directory;
+                    if let Err(unresolved) = directory.resolve(&self.before.metadata, fields) {
                         let message = unresolved.to_string();
                         return self
                             .failed(
@@ -227,28 +221,23 @@ impl<C: Connector> Pass<'_, C> {
                     continue;
                 }
                 Step::Observe { direct } => direct,
-                step => return self.execute(step, gathered.as_ref(), seen, now).await,
+                step => return self.execute(step, seen, now).await,
             };
             situation_look = direct;
             shared = !direct;
-            let known = match gathered.take() {
-                Some(known) => known,
-                None => match self.gather().await {
-                    Ok(known) => known,
-                    Err(message) => {
-                        return self
-                            .failed(
-                                "CannotConnectToProvider",
-                                "connect failed",
-                                &message,
-                                None,
-                                Retry::BackOff,
-                            )
-                            .await;
-                    }
-                },
-            };
-            match self.observe(&known, direct).await {
+            if !gathered && let Err(message) = self.gather().await {
+                return self
+                    .failed(
+                        "CannotConnectToProvider",
+                        "connect failed",
+                        &message,
+                        None,
+                        Retry::BackOff,
+                    )
+                    .await;
+            }
+            gathered = true;
+            match self.observe(direct).await {
                 Ok(observation) => seen = Some(observation),
                 Err(error) => {
                     return self
@@ -262,14 +251,13 @@ impl<C: Connector> Pass<'_, C> {
                         .await;
                 }
             }
-            gathered = Some(known);
         }
     }
 
     fn note_first_reconcile(&self, now: Timestamp) {
         let never = self
             .object
-            .managed_status()
+            .status()
             .is_none_or(|status| status.condition(conditions::SYNCED).is_none());
         if never {
             let counted = self.reconciler.progress.with(&self.uid, |progress| {
@@ -288,7 +276,7 @@ impl<C: Connector> Pass<'_, C> {
 
     /// The token of a request that has not been acted on. It is written with the next status.
     fn note_request(&mut self) -> bool {
-        if is_paused(&self.object) {
+        if is_paused(&*self.object) {
             return false;
         }
         let meta = self.object.meta();
@@ -297,7 +285,7 @@ impl<C: Connector> Pass<'_, C> {
         };
         let handled = self
             .object
-            .managed_status()
+            .status()
             .and_then(|status| status.last_handled_reconcile_at.as_deref());
         if handled == Some(token) {
             return false;
@@ -308,7 +296,7 @@ impl<C: Connector> Pass<'_, C> {
             "ReconcileRequestHandled",
             "Handling reconcile request",
         );
-        self.object.managed_status_mut().last_handled_reconcile_at = Some(token);
+        self.object.status_mut().last_handled_reconcile_at = Some(token);
         true
     }
 
@@ -322,15 +310,15 @@ impl<C: Connector> Pass<'_, C> {
 
     fn plan(
         &self,
-        seen: Option<&Observation<<C::Resource as Managed>::AtProvider>>,
+        seen: Option<&Observation<()>>,
         shared: bool,
         resolved: bool,
         fresh_look_wanted: bool,
         now: Timestamp,
     ) -> Step {
         let meta = self.object.meta();
-        let finalizers = self.object.finalizers();
-        let policies = &self.object.managed_spec().management_policies;
+        let finalizers = meta.finalizers.as_deref().unwrap_or_default();
+        let policies = &self.object.spec().management_policies;
         let policies = if self.reconciler.settings.management_policies {
             Policies::new(policies)
         } else {
@@ -342,7 +330,7 @@ impl<C: Connector> Pass<'_, C> {
         };
         plan::next(&Situation {
             paused: annotations::is_paused(meta),
-            policies: if C::READ_ONLY {
+            policies: if self.reconciler.kind.read_only() {
                 policies.map(Policies::read_only)
             } else {
                 policies
@@ -352,7 +340,7 @@ impl<C: Connector> Pass<'_, C> {
             other_finalizers: finalizers.iter().any(|f| f != FINALIZER),
             marks: CreationMarks::of(meta),
             external_name: annotations::get(meta, annotations::EXTERNAL_NAME),
-            identity: C::IDENTITY,
+            identity: self.reconciler.kind.identity(),
             fresh_look_wanted,
             delete_requested: self
                 .reconciler
@@ -368,6 +356,7 @@ impl<C: Connector> Pass<'_, C> {
                     external_name: &present.external_name,
                     drifted: present.drift.in_place(),
                     replacement: replacement.as_deref(),
+                    unfit: present.drift.needs_replacement(),
                     broken: matches!(present.readiness, Readiness::Broken { .. }),
                     late_init: present.late_init.is_some(),
                 },
@@ -379,58 +368,64 @@ impl<C: Connector> Pass<'_, C> {
     }
 
     /// Usage first, then configuration and Secret, then the external client, then the Secrets that the spec names.
-    async fn gather(&self) -> Result<Gathered<C>, String> {
-        let reconciler = self.reconciler;
-        let spec = self.object.managed_spec();
-        let namespace = self.object.meta().namespace.as_deref().unwrap_or_default();
-        let connecting = async {
-            let tracked = reconciler.usages.track(&self.object).await;
-            tracked.map_err(|error| chain(&error))?;
-            let config = reconciler
-                .credentials
-                .resolve(namespace, &spec.provider_config_ref)
-                .await
-                .map_err(|error| chain(&error))?;
-            let connected = reconciler.connector.connect(&config).await;
-            let external = connected.map_err(|error| chain(&error))?;
-            let mut secrets = BTreeMap::new();
-            for (field, selector) in self.object.secret_keys() {
-                let key = SecretKey {
-                    namespace: namespace.to_owned(),
-                    name: selector.name.clone(),
-                };
-                let value = reconciler.credentials.value(&key, &selector.key).await;
-                let value = value
-                    .map_err(|error| SecretError::Unreadable {
-                        field,
-                        name: selector.name.clone(),
-                        problem: chain(&error),
-                    })
-                    .and_then(|value| {
-                        value.ok_or_else(|| SecretError::Missing {
-                            field,
-                            name: selector.name.clone(),
-                            key: selector.key.clone(),
-                        })
-                    });
-                secrets.insert(field, value);
-            }
-            Ok(Gathered {
-                external,
-                desired: Desired::new(self.object.clone(), secrets),
-            })
-        };
-        match tokio::time::timeout_at(self.deadline, connecting).await {
+    async fn gather(&mut self) -> Result<(), String> {
+        let deadline = self.deadline;
+        match tokio::time::timeout_at(deadline, self.connect()).await {
             Ok(result) => result,
             Err(_) => Err("deadline exceeded".to_owned()),
         }
     }
 
-    async fn observe(
-        &self,
-        gathered: &Gathered<C>,
-        direct: bool,
-    ) -> Result<Observation<<C::Resource as Managed>::AtProvider>, ExternalError> {
+    async fn connect(&mut self) -> Result<(), String> {
+        let reconciler = self.reconciler;
+        let namespace = self.before.metadata.namespace.as_deref();
+        let reference = self.object.spec().provider_config_ref.clone();
+        let tracked = reconciler
+            .usages
+            .track(reconciler.names(), self.before, &reference)
+            .await;
+        tracked.map_err(|error| chain(&error))?;
+        let config = reconciler
+            .credentials
+            .resolve(namespace.unwrap_or_default(), &reference)
+            .await
+            .map_err(|error| chain(&error))?;
+        let connected = self.object.connect(&config).await;
+        connected.map_err(|error| chain(&error))?;
+        let secrets = self.secrets().await;
+        self.object.desire(secrets);
+        Ok(())
+    }
+
+    /// The Secrets that the spec names.
+    async fn secrets(&self) -> Secrets {
+        let namespace = self.before.metadata.namespace.as_deref();
+        let mut secrets = Secrets::new();
+        for (field, selector) in self.object.secret_keys() {
+            let key = SecretKey {
+                namespace: namespace.unwrap_or_default().to_owned(),
+                name: selector.name.clone(),
+            };
+            let value = self.reconciler.credentials.value(&key, &selector.key).await;
+            let value = value
+                .map_err(|error| SecretError::Unreadable {
+                    field,
+                    name: selector.name.clone(),
+                    problem: chain(&error),
+                })
+                .and_then(|value| {
+                    value.ok_or_else(|| SecretError::Missing {
+                        field,
+                        name: selector.name.clone(),
+                        key: selector.key.clone(),
+                    })
+                });
+            secrets.insert(field, value);
+        }
+        secrets
+    }
+
+    async fn observe(&mut self, direct: bool) -> Result<Observation<()>, ExternalError> {
         let look = if direct {
             // Until the look succeeds, an older one will not do.
             self.want_fresh_look();
@@ -439,14 +434,13 @@ impl<C: Connector> Pass<'_, C> {
             let progress = &self.reconciler.progress;
             let since = progress.with(&self.uid, |progress| progress.look_since);
             let age = since.map(|since| self.reconciler.clock.elapsed().saturating_sub(since));
-            let poll = self.reconciler.poll_interval(&self.object);
+            let poll = self.reconciler.poll_interval(self.object.meta());
             Look::Shared {
                 max_age: age.map_or(poll, |age| age.min(poll)),
             }
         };
-        let observation = self
-            .within_deadline(gathered.external.observe(&gathered.desired, look))
-            .await?;
+        let observing = self.object.observe(look);
+        let observation = within(self.deadline, observing).await?;
         self.reconciler.progress.with(&self.uid, |progress| {
             progress.look_since = None;
             progress.look_directly &= !direct;
@@ -454,16 +448,16 @@ impl<C: Connector> Pass<'_, C> {
         debug!(?observation, "Observed");
         Ok(observation)
     }
+}
 
-    /// What has no answer by the deadline has an unknown outcome.
-    async fn within_deadline<T>(
-        &self,
-        call: impl Future<Output = Result<T, ExternalError>>,
-    ) -> Result<T, ExternalError> {
-        match tokio::time::timeout_at(self.deadline, call).await {
-            Ok(result) => result,
-            Err(_) => Err(ExternalError::with_unknown_outcome("deadline exceeded")),
-        }
+/// What has no answer by the deadline has an unknown outcome.
+async fn within<T>(
+    deadline: tokio::time::Instant,
+    call: impl Future<Output = Result<T, ExternalError>>,
+) -> Result<T, ExternalError> {
+    match tokio::time::timeout_at(deadline, call).await {
+        Ok(result) => result,
+        Err(_) => Err(ExternalError::with_unknown_outcome("deadline exceeded")),
     }
 }
 
@@ -480,15 +474,8 @@ fn retry_write(failure: &WriteError) -> Again {
     Again::BackOff
 }
 
-fn is_paused<R: Managed>(object: &R) -> bool {
-    annotations::is_paused(object.meta()) || object.managed_spec().management_policies.is_empty()
-}
-
-/// Whether a condition of an object is true.
-pub(super) fn holds<R: Managed>(object: &R, condition: &str) -> bool {
-    let status = object.managed_status();
-    let condition = status.and_then(|status| status.condition(condition));
-    condition.is_some_and(|condition| condition.status == ConditionStatus::True)
+fn is_paused(object: &dyn Managed) -> bool {
+    annotations::is_paused(object.meta()) || object.spec().management_policies.is_empty()
 }
 
 #[cfg(test)]

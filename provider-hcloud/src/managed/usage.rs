@@ -6,17 +6,17 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use api::{
-    Managed, ProviderConfigKind, ProviderConfigReference, ProviderConfigUsage,
-    ProviderConfigUsageFields, ResourceReference,
+    ProviderConfigKind, ProviderConfigReference, ProviderConfigUsage, ProviderConfigUsageFields,
+    ResourceReference,
 };
 use futures::{StreamExt, pin_mut};
 use kube::{
     Api, Client, Resource,
-    api::{Patch, PatchParams, PostParams},
+    api::{ApiResource, Patch, PatchParams, PostParams},
     core::{ObjectMeta, PartialObjectMeta},
     runtime::{
         WatchStreamExt,
@@ -26,7 +26,10 @@ use kube::{
 use tokio::sync::broadcast;
 use tracing::warn;
 
-use super::cache::{Cache, NotListed};
+use super::{
+    cache::{Cache, NotListed},
+    stored::Stored,
+};
 
 /// Label with the name of the configuration.
 pub const CONFIG_NAME_LABEL: &str = "crossplane.io/provider-config";
@@ -162,15 +165,20 @@ impl Usages {
         index.users.get(config).copied().unwrap_or_default()
     }
 
-    /// Records that `resource` uses its configuration: one write when it is new or has changed, none otherwise.
+    /// Records that `resource`, of this kind, uses a configuration: one write when it is new or has changed, none
+    /// otherwise.
     ///
     /// # Errors
     /// When the write fails.
-    pub async fn track<R: Managed>(&self, resource: &R) -> Result<(), Error> {
+    pub async fn track(
+        &self,
+        kind: &Arc<ApiResource>,
+        resource: &Stored,
+        reference: &ProviderConfigReference,
+    ) -> Result<(), Error> {
         let meta = resource.meta();
         let uid = meta.uid.as_deref().unwrap_or_default();
         let namespace = meta.namespace.as_deref().unwrap_or_default();
-        let reference = &resource.managed_spec().provider_config_ref;
         let config = ConfigKey::new(reference.clone(), namespace);
         let listed = self.listed.listed().await;
         listed.map_err(|source| Error::NotListed {
@@ -185,7 +193,7 @@ impl Usages {
             return Ok(());
         }
         let usages = Api::<ProviderConfigUsage>::namespaced(self.client.clone(), namespace);
-        let usage = usage_of(resource, uid, reference);
+        let usage = usage_of(kind, resource, uid, reference);
         let created = match known {
             None => usages.create(&PostParams::default(), &usage).await,
             Some(_) => {
@@ -280,14 +288,15 @@ fn entry(usage: &PartialObjectMeta<ProviderConfigUsage>) -> (String, Option<Conf
     (meta.name.clone().unwrap_or_default(), config)
 }
 
-fn usage_of<R: Managed>(
-    resource: &R,
+fn usage_of(
+    kind: &Arc<ApiResource>,
+    resource: &Stored,
     uid: &str,
     reference: &ProviderConfigReference,
 ) -> ProviderConfigUsage {
     let resource_ref = ResourceReference {
-        api_version: R::api_version(&()).into_owned(),
-        kind: R::kind(&()).into_owned(),
+        api_version: kind.api_version.clone(),
+        kind: kind.kind.clone(),
         name: resource.meta().name.clone().unwrap_or_default(),
         uid: Some(uid.to_owned()),
     };
@@ -305,7 +314,7 @@ fn usage_of<R: Managed>(
         ]
         .into(),
     );
-    usage.metadata.owner_references = resource.controller_owner_ref(&()).map(|owner| vec![owner]);
+    usage.metadata.owner_references = resource.controller_owner_ref(kind).map(|owner| vec![owner]);
     usage
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 /// A plan, as `tofu show -json` prints it.
-pub(super) struct Plan(pub(super) Value);
+pub(crate) struct Plan(pub(super) Value);
 
 /// What a plan does with one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,9 @@ impl Plan {
         self.changes(resource, Change::Replace, arguments, forcing_arguments)
     }
 
-    /// Checks that every object is imported and would stay as it is.
-    pub(super) fn imports_unchanged(&self) -> Result<()> {
+    /// Checks that every object is imported and would stay as it is, and says how many there are.
+    pub(crate) fn imports_unchanged(&self) -> Result<usize> {
+        let mut imported = 0;
         for object in self.objects()? {
             let address = &object["address"];
             ensure!(
@@ -43,8 +44,9 @@ impl Plan {
                 changed_arguments(object),
                 object["change"]
             );
+            imported += 1;
         }
-        Ok(())
+        Ok(imported)
     }
 
     fn changes(

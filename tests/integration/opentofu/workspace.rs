@@ -1,4 +1,4 @@
-//! A directory in which OpenTofu works against a simulator of its own.
+//! A directory in which OpenTofu works against a simulator.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -35,34 +35,39 @@ const DEDICATED_SERVERS: &[IpAddr] = &[
 /// Prepared by the first workspace, for all.
 static TOOLS: OnceCell<[Installed; 2]> = OnceCell::const_new();
 
-pub(super) struct Workspace {
-    pub(super) simulator: Simulator,
+pub(crate) struct Workspace<'s> {
+    pub(super) simulator: &'s Simulator,
     tofu: PathBuf,
     case: PathBuf,
     dir: tempfile::TempDir,
 }
 
-impl Workspace {
-    /// A workspace with the provider's configuration and the surroundings of the case.
-    pub(super) async fn create(case: &str) -> Result<Self> {
+/// A simulator with what configurations may expect of the outside world.
+pub(super) async fn simulator() -> Result<Simulator> {
+    let simulator = Simulator::start(Options {
+        actions: ActionMode::Automatic(ACTIONS_TAKE),
+        ..Options::default()
+    })
+    .await?;
+    if let Some(project) = simulator.world().project_mut(DEFAULT_TOKEN) {
+        let servers = DEDICATED_SERVERS.iter().map(|ip| (*ip, true));
+        project.load_balancing_mut().dedicated_servers = servers.collect();
+    }
+    Ok(simulator)
+}
+
+impl<'s> Workspace<'s> {
+    /// A workspace with the provider's configuration and the surroundings of a case, a directory of configurations.
+    pub(crate) async fn create(case: PathBuf, simulator: &'s Simulator) -> Result<Self> {
         let [tofu, provider] = TOOLS
             .get_or_try_init(|| {
                 tools::prepare([&tools::OPENTOFU, &tools::TERRAFORM_PROVIDER_HCLOUD])
             })
             .await?;
-        let simulator = Simulator::start(Options {
-            actions: ActionMode::Automatic(ACTIONS_TAKE),
-            ..Options::default()
-        })
-        .await?;
-        if let Some(project) = simulator.world().project_mut(DEFAULT_TOKEN) {
-            let servers = DEDICATED_SERVERS.iter().map(|ip| (*ip, true));
-            project.load_balancing_mut().dedicated_servers = servers.collect();
-        }
         let workspace = Self {
             simulator,
             tofu: tofu.binary.clone(),
-            case: cases().join(case),
+            case,
             dir: tempfile::tempdir()?,
         };
         let providers = provider
@@ -91,7 +96,7 @@ impl Workspace {
     }
 
     /// Makes a file of the case the configuration of what is tested.
-    pub(super) fn configure(&self, file: &str) -> Result<()> {
+    pub(crate) fn configure(&self, file: &str) -> Result<()> {
         let path = self.case.join(format!("{file}.tf"));
         let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
         self.write("main.tf", &text)
@@ -117,7 +122,7 @@ impl Workspace {
     }
 
     /// Plans changes, which must be there.
-    pub(super) async fn plan(&self) -> Result<Plan> {
+    pub(crate) async fn plan(&self) -> Result<Plan> {
         ensure!(
             self.planned().await?.is_some(),
             "the plan finds nothing to do"
@@ -127,7 +132,7 @@ impl Workspace {
     }
 
     /// Does what was planned last.
-    pub(super) async fn apply_plan(&self) -> Result<()> {
+    pub(crate) async fn apply_plan(&self) -> Result<()> {
         self.run(&["apply", PLAN]).await?;
         Ok(())
     }
@@ -136,9 +141,17 @@ impl Workspace {
     pub(super) fn forget(&self) -> Result<()> {
         let state = self.dir.path().join(STATE);
         let text = fs::read_to_string(&state).context("read the state")?;
-        let imports = import_blocks(&serde_json::from_str(&text)?)?;
+        let imports = imports(&serde_json::from_str(&text)?)?;
         fs::remove_file(state)?;
-        self.write("imports.tf", &imports)?;
+        self.import(&imports)
+    }
+
+    /// Lets the next plan import objects: what they are called in the configuration, and what identifies them.
+    pub(crate) fn import(&self, objects: &[(String, String)]) -> Result<()> {
+        let blocks = objects
+            .iter()
+            .map(|(to, id)| format!("import {{\n  to = {to}\n  id = {}\n}}\n", json!(id)));
+        self.write("imports.tf", &blocks.collect::<String>())?;
         let unreadable = self.case.join("import_override.tf");
         if unreadable.exists() {
             self.write("import_override.tf", &fs::read_to_string(unreadable)?)?;
@@ -196,6 +209,11 @@ impl Workspace {
         Ok(text(&output.stdout))
     }
 
+    /// Gives the variables of the configuration their values.
+    pub(crate) fn set(&self, variables: &Value) -> Result<()> {
+        self.write("terraform.tfvars.json", &variables.to_string())
+    }
+
     async fn output(&self, args: &[&str]) -> Result<Output> {
         let output = Command::new(&self.tofu)
             .args(args)
@@ -227,9 +245,9 @@ pub(super) fn cases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("integration/opentofu/cases")
 }
 
-/// An import block for every managed object of a state.
-fn import_blocks(state: &Value) -> Result<String> {
-    let mut blocks = String::new();
+/// What every managed object of a state is called, and what identifies it in an import.
+fn imports(state: &Value) -> Result<Vec<(String, String)>> {
+    let mut imports = Vec::new();
     let resources = state["resources"]
         .as_array()
         .context("the state's resources")?;
@@ -245,13 +263,10 @@ fn import_blocks(state: &Value) -> Result<String> {
                 key => format!("[{key}]"),
             };
             let id = import_id(text("type")?, &instance["attributes"])?;
-            blocks.push_str(&format!(
-                "import {{\n  to = {address}{key}\n  id = {}\n}}\n",
-                json!(id)
-            ));
+            imports.push((format!("{address}{key}"), id));
         }
     }
-    Ok(blocks)
+    Ok(imports)
 }
 
 /// What identifies an object in an import: its id, except for targets of load balancers.

@@ -121,7 +121,7 @@ fn running(situation: &Situation<'_>, marks: &Marks<'_>, changes: Vec<Change>) -
                 assessment.take(change.difference, steps);
             }
             Way::Off(_) => switched.push(change.difference),
-            Way::Replacement => fixed.push(change.difference),
+            Way::Replacement | Way::Succession => fixed.push(change.difference),
             Way::Held { message, retry } => {
                 assessment.held = Some((message, retry));
                 assessment.drift.push(change.difference);
@@ -282,7 +282,7 @@ fn off(situation: &Situation<'_>, marks: &Marks<'_>, changes: Vec<Change>) -> As
                 switched.push(change.difference.clone());
                 assessment.take(change.difference, steps);
             }
-            Way::Replacement => fixed.push(change.difference),
+            Way::Replacement | Way::Succession => fixed.push(change.difference),
             Way::Held { message, retry } => {
                 assessment.held = Some((message, retry));
                 assessment.drift.push(change.difference);

@@ -367,7 +367,8 @@ fn fixed(wish: &Wish, server: &Server, marks: &Marks<'_>) -> Vec<Change> {
     if let (Some(wanted), Some(found)) = (&wish.user_data, marks.user_data)
         && wanted != found
     {
-        differs("userData", wanted, found);
+        // A server reads its user data once, when it starts for the first time.
+        changes.push(Change::new("userData", wanted, found, Way::Succession));
     }
     changes
 }

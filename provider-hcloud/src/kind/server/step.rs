@@ -56,6 +56,8 @@ pub(super) enum Way {
     Restart(Vec<Step>),
     /// Only by another server.
     Replacement,
+    /// By the next server: this one has what it needed.
+    Succession,
     /// Not for now.
     Held {
         /// Why, in words.
@@ -74,6 +76,7 @@ impl Change {
     ) -> Self {
         let remedy = match way {
             Way::Replacement => Remedy::Replacement,
+            Way::Succession => Remedy::Succession,
             Way::Now(_) | Way::Off(_) | Way::Restart(_) | Way::Held { .. } => Remedy::InPlace,
         };
         let difference = Difference {

@@ -1,7 +1,8 @@
-use api::{ReferencePolicy, Route, Selector};
+use api::{Managed, ReferencePolicy, Route, Selector};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::managed::summary::targets;
 
 /// A network as a watch shows it.
 fn network(name: &str, external_name: Option<&str>, labels: &Value) -> ObjectMeta {
@@ -46,11 +47,15 @@ fn route(for_provider: &Value) -> Route {
     .unwrap()
 }
 
+fn resolve(directory: &Directory, route: &mut Route) -> Result<(), Unresolved> {
+    let meta = route.metadata.clone();
+    directory.resolve(&meta, route.reference_fields())
+}
+
 /// What the network of a route with this spec is.
 fn resolved(directory: &Directory, for_provider: &Value) -> Result<Option<String>, String> {
     let mut route = route(for_provider);
-    directory
-        .resolve(&mut route)
+    resolve(directory, &mut route)
         .map(|()| route.spec.for_provider.network_id)
         .map_err(|error| error.to_string())
 }
@@ -120,7 +125,7 @@ fn a_selector_can_ask_for_the_same_controller() {
         &json!({"networkIdSelector": {"matchLabels": {"tier": "a"}, "matchControllerRef": true}}),
     );
     route.metadata.owner_references = network("x", None, &json!({})).owner_references;
-    directory.resolve(&mut route).unwrap();
+    resolve(&directory, &mut route).unwrap();
     assert_eq!(route.spec.for_provider.network_id.as_deref(), Some("1"));
 }
 
@@ -155,7 +160,7 @@ fn namespaces_and_kinds_are_kept_apart() {
     let spec = json!({"networkIdRef": {"name": "main"}});
     let mut stranger = route(&spec);
     stranger.metadata.namespace = Some("other".to_owned());
-    assert!(directory.resolve(&mut stranger).is_err());
+    assert!(resolve(&directory, &mut stranger).is_err());
     let empty = Directory::default();
     let error = resolved(&empty, &spec).unwrap_err();
     assert!(error.contains("does not watch Network"), "{error}");
@@ -165,21 +170,27 @@ fn namespaces_and_kinds_are_kept_apart() {
 fn those_who_refer_to_what_changed_are_told_and_no_others() {
     let directory = directory();
     let mut changes = directory.changes();
-    let waiting = route(&json!({"networkIdRef": {"name": "new"}}));
-    let content = route(&json!({"networkIdRef": {"name": "main"}}));
-    let selecting = route(&json!({"networkIdSelector": {}}));
+    let summary = |for_provider| Summary {
+        references: targets(&route(&for_provider).reference_fields()),
+        ..Summary::default()
+    };
+    let waiting = summary(json!({"networkIdRef": {"name": "new"}}));
+    let content = summary(json!({"networkIdRef": {"name": "main"}}));
+    let selecting = summary(json!({"networkIdSelector": {}}));
+    let team = Some("team");
 
     directory.enter("Network", &network("new", None, &json!({"tier": "c"})));
     assert!(changes.try_recv().is_err(), "nothing has changed");
     directory.enter("Network", &network("new", Some("3"), &json!({"tier": "c"})));
     let change = changes.try_recv().unwrap();
-    assert!(change.concerns(&waiting) && change.concerns(&selecting));
-    assert!(!change.concerns(&content));
+    assert!(change.concerns(team, &waiting) && change.concerns(team, &selecting));
+    assert!(!change.concerns(team, &content));
+    assert!(!change.concerns(Some("other"), &waiting));
 
     directory.remove("Network", &network("main", None, &json!({})));
     let change = changes.try_recv().unwrap();
-    assert!(change.concerns(&content) && change.concerns(&selecting));
-    assert!(!change.concerns(&waiting));
+    assert!(change.concerns(team, &content) && change.concerns(team, &selecting));
+    assert!(!change.concerns(team, &waiting));
     directory.remove("Network", &network("main", None, &json!({})));
     assert!(changes.try_recv().is_err(), "it was gone already");
 }

@@ -58,6 +58,7 @@ const SAME: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: false,
     replacement: None,
+    unfit: false,
     broken: false,
     late_init: false,
 };
@@ -65,6 +66,7 @@ const DRIFTED: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: true,
     replacement: None,
+    unfit: false,
     broken: false,
     late_init: false,
 };
@@ -72,6 +74,7 @@ const FIXED: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: false,
     replacement: Some("image=debian-13"),
+    unfit: true,
     broken: false,
     late_init: false,
 };
@@ -79,6 +82,15 @@ const FIXED_AND_DRIFTED: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: true,
     replacement: Some("image=debian-13"),
+    unfit: true,
+    broken: false,
+    late_init: false,
+};
+const SUCCEEDED: Outside<'_> = Outside::Present {
+    external_name: "42",
+    drifted: false,
+    replacement: Some("userData=b"),
+    unfit: false,
     broken: false,
     late_init: false,
 };
@@ -86,6 +98,7 @@ const BROKEN: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: true,
     replacement: None,
+    unfit: false,
     broken: true,
     late_init: false,
 };
@@ -93,6 +106,7 @@ const FILLABLE: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: true,
     replacement: None,
+    unfit: false,
     broken: false,
     late_init: true,
 };
@@ -544,6 +558,18 @@ fn what_cannot_be_changed_in_place_waits_for_an_approval_that_names_it() {
             FIXED,
             |s| s.policies = Policies::new(&[Observe, LateInitialize]),
             Step::Steady,
+        ),
+        (
+            "its successor will be as desired",
+            SUCCEEDED,
+            |_| {},
+            Step::Steady,
+        ),
+        (
+            "somebody wants the successor now",
+            SUCCEEDED,
+            |s| s.approved_replacement = Some("userData=b"),
+            Step::Replace,
         ),
         (
             "an approval that is left over does nothing",

@@ -2,7 +2,6 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use api::Managed;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{
     Api, Resource, ResourceExt,
@@ -12,7 +11,7 @@ use kube::{
 use serde_json::json;
 
 use super::Pass;
-use crate::managed::external::{Connection, Connector};
+use crate::managed::external::Connection;
 
 /// Type of the Secrets that Crossplane writes connection details to.
 const SECRET_TYPE: &str = "connection.crossplane.io/v1alpha1";
@@ -28,11 +27,11 @@ pub(super) enum Error {
     Foreign(String),
 }
 
-impl<C: Connector> Pass<'_, C> {
+impl Pass<'_> {
     /// Adds connection details to the Secret that the spec names. What it holds already stays, and what this process
     /// has published before is not written again.
     pub(super) async fn publish(&self, connection: &Connection) -> Result<(), Error> {
-        let Some(reference) = &self.object.managed_spec().write_connection_secret_to_ref else {
+        let Some(reference) = &self.object.spec().write_connection_secret_to_ref else {
             return Ok(());
         };
         if connection.is_empty() {
@@ -44,7 +43,12 @@ impl<C: Connector> Pass<'_, C> {
         if progress.with(&self.uid, |progress| progress.published == Some(hash)) {
             return Ok(());
         }
-        let namespace = self.object.meta().namespace.as_deref().unwrap_or_default();
+        let namespace = self
+            .before
+            .metadata
+            .namespace
+            .as_deref()
+            .unwrap_or_default();
         let secrets = Api::<Secret>::namespaced(self.reconciler.client.clone(), namespace);
         let failed = |source| Error::Write {
             name: name.clone(),
@@ -55,10 +59,11 @@ impl<C: Connector> Pass<'_, C> {
             .map(|(key, value)| ((*key).to_owned(), ByteString(value.expose().to_vec())));
         match secrets.get_opt(name).await.map_err(failed)? {
             None => {
+                let owner = self.before.controller_owner_ref(self.reconciler.names());
                 let secret = Secret {
                     metadata: ObjectMeta {
                         name: Some(name.clone()),
-                        owner_references: self.object.controller_owner_ref(&()).map(|o| vec![o]),
+                        owner_references: owner.map(|owner| vec![owner]),
                         ..ObjectMeta::default()
                     },
                     type_: Some(SECRET_TYPE.to_owned()),

@@ -2,22 +2,17 @@
 
 use std::time::Duration;
 
-use api::Managed;
 use jiff::Timestamp;
-use kube::{Resource, ResourceExt};
 use serde_json::json;
 use tracing::{debug, info, warn};
 
-use super::{Again, Gathered, Pass, WriteError};
+use super::{Again, Pass, WriteError, within};
 use crate::managed::{
     FINALIZER,
     annotations::{self, CreationMarks},
     conditions::{self, Statement},
     events::Severity,
-    external::{
-        Connection, Connector, External, ExternalError, Observation, Present, Readiness, Retry,
-        chain,
-    },
+    external::{Connection, Drift, ExternalError, Observation, Present, Readiness, Retry, chain},
     plan::Step,
     progress::Progress,
 };
@@ -28,27 +23,20 @@ const PAUSED: &str =
     "Reconciliation is paused either through the `spec.managementPolicies` or the pause annotation";
 const UNKNOWN_CREATE: &str = "cannot determine creation result - remove the crossplane.io/external-create-pending annotation if it is safe to proceed";
 
-type PresentIn<C> = Present<<<C as Connector>::Resource as Managed>::AtProvider>;
-
-impl<C: Connector> Pass<'_, C> {
+impl Pass<'_> {
     pub(super) async fn execute(
         &mut self,
         step: Step,
-        gathered: Option<&Gathered<C>>,
-        seen: Option<Observation<<C::Resource as Managed>::AtProvider>>,
+        seen: Option<Observation<()>>,
         now: Timestamp,
     ) -> Result<Again, WriteError> {
         self.reconciler.metrics.stepped(name_of(&step));
-        if let Some(Observation::Present(present)) = &seen {
-            self.object.set_at_provider(present.at_provider.clone());
+        if matches!(seen, Some(Observation::Present(_))) {
+            self.object.report();
         }
-        let present = match seen {
-            Some(Observation::Present(present)) => Some(present),
-            Some(Observation::Absent) | None => None,
-        };
-        match (step, gathered, present) {
-            (Step::Pause, ..) => self.pause().await,
-            (Step::RefusePolicies(unsupported), ..) => {
+        match (step, seen) {
+            (Step::Pause, _) => self.pause().await,
+            (Step::RefusePolicies(unsupported), _) => {
                 let message = unsupported.to_string();
                 self.event(
                     Severity::Warning,
@@ -58,7 +46,7 @@ impl<C: Connector> Pass<'_, C> {
                 self.mark(conditions::reconcile_error(&message));
                 self.write_status(Again::OnChange).await
             }
-            (Step::RefuseUnknownCreate, ..) => {
+            (Step::RefuseUnknownCreate, _) => {
                 self.event(
                     Severity::Warning,
                     "CannotInitializeManagedResource",
@@ -68,7 +56,7 @@ impl<C: Connector> Pass<'_, C> {
                 self.mark(conditions::reconcile_error(UNKNOWN_CREATE));
                 self.write_status(Again::OnChange).await
             }
-            (Step::Missing, ..) => {
+            (Step::Missing, _) => {
                 self.event(
                     Severity::Warning,
                     "CannotObserveExternalResource",
@@ -77,7 +65,7 @@ impl<C: Connector> Pass<'_, C> {
                 self.mark(conditions::reconcile_error(MISSING));
                 self.write_status(Again::AtPoll).await
             }
-            (Step::AwaitCreated, ..) => {
+            (Step::AwaitCreated, _) => {
                 self.event(
                     Severity::Normal,
                     "PendingExternalResource",
@@ -86,21 +74,23 @@ impl<C: Connector> Pass<'_, C> {
                 self.want_fresh_look();
                 Ok(Again::BackOff)
             }
-            (Step::AwaitFinalizers, ..) => {
+            (Step::AwaitFinalizers, _) => {
                 debug!("Waiting for the finalizers of others");
                 Ok(Again::BackOff)
             }
-            (Step::Release, ..) => self.release(now).await,
-            (Step::Create, Some(gathered), _) => self.create(gathered, now).await,
-            (Step::Record, _, Some(present)) => self.record(&present, now).await,
-            (Step::LateInitialize, _, Some(present)) => self.late_initialize(&present).await,
-            (Step::Update, Some(gathered), Some(present)) => self.update(gathered, &present).await,
-            (Step::AwaitApproval, _, Some(present)) => self.await_approval(&present).await,
-            (Step::Replace, Some(gathered), Some(present)) => {
-                self.replace(gathered, &present).await
+            (Step::Release, _) => self.release(now).await,
+            (Step::Create, Some(_)) => self.create(now).await,
+            (Step::Record, Some(Observation::Present(present))) => self.record(&present, now).await,
+            (Step::LateInitialize, Some(Observation::Present(present))) => {
+                self.late_initialize(&present).await
             }
-            (Step::Delete, Some(gathered), Some(present)) => self.delete(gathered, &present).await,
-            (Step::Steady, _, Some(present)) => self.steady(&present, now).await,
+            (Step::Update, Some(Observation::Present(present))) => self.update(&present).await,
+            (Step::AwaitApproval, Some(Observation::Present(present))) => {
+                self.await_approval(&present).await
+            }
+            (Step::Replace, Some(Observation::Present(present))) => self.replace(&present).await,
+            (Step::Delete, Some(Observation::Present(present))) => self.delete(&present).await,
+            (Step::Steady, Some(Observation::Present(present))) => self.steady(&present, now).await,
             // The plan asks for these only after an observation.
             (
                 Step::Resolve
@@ -113,27 +103,23 @@ impl<C: Connector> Pass<'_, C> {
                 | Step::Replace
                 | Step::Delete
                 | Step::Steady,
-                ..,
+                _,
             ) => Ok(Again::Now),
         }
     }
 
     async fn pause(&mut self) -> Result<Again, WriteError> {
         self.mark(conditions::reconcile_paused());
-        if self.status_changed() {
+        if self.object.status_changed() {
             self.event(Severity::Normal, "ReconciliationPaused", PAUSED);
         }
         self.write_status(Again::OnChange).await
     }
 
     async fn release(&mut self, now: Timestamp) -> Result<Again, WriteError> {
-        let finalizers: Vec<_> = self
-            .object
-            .finalizers()
-            .iter()
-            .filter(|f| *f != FINALIZER)
-            .collect();
-        let ours = finalizers.len() < self.object.finalizers().len();
+        let all = self.object.meta().finalizers.as_deref().unwrap_or_default();
+        let finalizers: Vec<_> = all.iter().filter(|f| *f != FINALIZER).collect();
+        let ours = finalizers.len() < all.len();
         if ours {
             let patch = self.guarded(json!({"finalizers": finalizers}));
             self.patch("remove the finalizer", &patch).await?;
@@ -147,11 +133,7 @@ impl<C: Connector> Pass<'_, C> {
         Ok(Again::OnChange)
     }
 
-    async fn create(
-        &mut self,
-        gathered: &Gathered<C>,
-        now: Timestamp,
-    ) -> Result<Again, WriteError> {
+    async fn create(&mut self, now: Timestamp) -> Result<Again, WriteError> {
         let mut metadata = self.with_finalizer();
         metadata["annotations"] =
             json!({annotations::CREATE_PENDING: annotations::format_time(now)});
@@ -160,9 +142,7 @@ impl<C: Connector> Pass<'_, C> {
 
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
-        let created = self
-            .within_deadline(gathered.external.create(&gathered.desired))
-            .await;
+        let created = within(self.deadline, self.object.create()).await;
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         self.mark(conditions::creating());
         match created {
@@ -211,11 +191,7 @@ impl<C: Connector> Pass<'_, C> {
     }
 
     /// Finalizer, external name and, when a create had no answer, its success: in one write.
-    async fn record(
-        &mut self,
-        present: &PresentIn<C>,
-        now: Timestamp,
-    ) -> Result<Again, WriteError> {
+    async fn record(&mut self, present: &Present<()>, now: Timestamp) -> Result<Again, WriteError> {
         let mut marks = json!({annotations::EXTERNAL_NAME: present.external_name});
         if CreationMarks::of(self.object.meta())
             .incomplete_since()
@@ -231,17 +207,11 @@ impl<C: Connector> Pass<'_, C> {
         Ok(Again::Now)
     }
 
-    async fn update(
-        &mut self,
-        gathered: &Gathered<C>,
-        present: &PresentIn<C>,
-    ) -> Result<Again, WriteError> {
+    async fn update(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
         self.mark_readiness(&present.readiness);
-        let updated = self
-            .within_deadline(gathered.external.update(&gathered.desired, present))
-            .await;
+        let updated = within(self.deadline, self.object.update()).await;
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         if let Err(error) = updated {
             return self
@@ -278,7 +248,7 @@ impl<C: Connector> Pass<'_, C> {
     }
 
     /// The values come from outside, and the write fails when the spec has changed since it was read.
-    async fn late_initialize(&mut self, present: &PresentIn<C>) -> Result<Again, WriteError> {
+    async fn late_initialize(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
         let mut patch = self.guarded(json!({}));
         patch["spec"] = json!({"forProvider": present.late_init});
         self.patch("fill empty fields of the spec", &patch).await?;
@@ -286,7 +256,7 @@ impl<C: Connector> Pass<'_, C> {
     }
 
     /// Nothing is done unasked that would lose data.
-    async fn await_approval(&mut self, present: &PresentIn<C>) -> Result<Again, WriteError> {
+    async fn await_approval(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
         self.mark_readiness(&present.readiness);
         let change = present.drift.replacement().unwrap_or_default();
         let text = format!(
@@ -305,11 +275,7 @@ impl<C: Connector> Pass<'_, C> {
     }
 
     /// Deletes, so that the next reconcile finds nothing and creates.
-    async fn replace(
-        &mut self,
-        gathered: &Gathered<C>,
-        present: &PresentIn<C>,
-    ) -> Result<Again, WriteError> {
+    async fn replace(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
         let why = match &present.readiness {
             Readiness::Broken { message } => message.clone(),
             Readiness::Available | Readiness::Creating { .. } | Readiness::Unavailable { .. } => {
@@ -321,22 +287,16 @@ impl<C: Connector> Pass<'_, C> {
             "ReplacingExternalResource",
             &format!("Deleting the external resource to create it again: {why}"),
         );
-        let again = self.delete(gathered, present).await?;
+        let again = self.delete(present).await?;
         // A creation that fails every time is not repeated in a hot loop.
         let broken = matches!(present.readiness, Readiness::Broken { .. });
         Ok(if broken { Again::BackOff } else { again })
     }
 
-    async fn delete(
-        &mut self,
-        gathered: &Gathered<C>,
-        present: &PresentIn<C>,
-    ) -> Result<Again, WriteError> {
+    async fn delete(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
-        let deleted = self
-            .within_deadline(gathered.external.delete(&gathered.desired, present))
-            .await;
+        let deleted = within(self.deadline, self.object.delete()).await;
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         if let Err(error) = deleted {
             return self
@@ -364,18 +324,14 @@ impl<C: Connector> Pass<'_, C> {
             .await
     }
 
-    async fn steady(
-        &mut self,
-        present: &PresentIn<C>,
-        now: Timestamp,
-    ) -> Result<Again, WriteError> {
+    async fn steady(&mut self, present: &Present<()>, now: Timestamp) -> Result<Again, WriteError> {
         if !present.drift.is_empty() {
             debug!(drift = %present.drift, "The policies do not allow to remove the differences");
         }
         self.mark_readiness(&present.readiness);
         let published = self.published(&present.connection).await;
         let unpublished = published.is_some();
-        self.mark(published.unwrap_or(conditions::reconcile_success()));
+        self.mark(published.unwrap_or_else(|| success(&present.drift)));
         let elapsed = self.reconciler.clock.elapsed();
         let ready = present.readiness == Readiness::Available;
         let first_ready = self.reconciler.progress.with(&self.uid, |progress| {
@@ -419,9 +375,9 @@ impl<C: Connector> Pass<'_, C> {
     /// A refusal is believed the second time. The first may be due to what an earlier request has brought about after
     /// the last look: one of a process that is gone, whose effect took its time.
     fn doubted(&self, retry: Retry) -> Retry {
-        let generation = self.before.meta().generation.unwrap_or_default();
+        let generation = self.before.metadata.generation.unwrap_or_default();
         let progress = &self.reconciler.progress;
-        let refuse = |progress: &mut Progress<_>| progress.refused.replace(generation);
+        let refuse = |progress: &mut Progress| progress.refused.replace(generation);
         if retry == Retry::OnChange && progress.with(&self.uid, refuse) != Some(generation) {
             Retry::BackOff
         } else {
@@ -485,5 +441,17 @@ fn name_of(step: &Step) -> &'static str {
         Step::Delete => "delete",
         Step::Release => "release",
         Step::Steady => "steady",
+    }
+}
+
+/// All is well; what only a successor of the external resource will get is said.
+fn success(drift: &Drift) -> Statement {
+    let success = conditions::reconcile_success();
+    match drift.replacement() {
+        Some(change) if !drift.needs_replacement() => success.with_message(&format!(
+            "{drift}: this takes effect when the external resource is created again. To have that done now, set the annotation {}: {change:?}",
+            annotations::REPLACE,
+        )),
+        Some(_) | None => success,
     }
 }

@@ -2,9 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use api::Managed;
 use kube::{
-    Resource, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
@@ -14,13 +13,13 @@ use crate::managed::{
     FINALIZER, annotations,
     conditions::{self, Statement},
     events::Severity,
-    external::Connector,
+    stored::Stored,
 };
 
 /// How often a write that must not be lost is tried.
 const CRITICAL_TRIES: u32 = 5;
 
-impl<C: Connector> Pass<'_, C> {
+impl Pass<'_> {
     pub(super) fn want_fresh_look(&self) {
         let progress = &self.reconciler.progress;
         progress.with(&self.uid, |progress| progress.look_directly = true);
@@ -38,49 +37,48 @@ impl<C: Connector> Pass<'_, C> {
 
     pub(super) fn event(&self, severity: Severity, reason: &'static str, message: &str) {
         let external_name = annotations::get(self.object.meta(), annotations::EXTERNAL_NAME);
+        let object = self.before.object_ref(self.reconciler.names());
         self.reconciler
             .recorder
-            .record(&self.object, severity, reason, message, external_name);
+            .record(object, severity, reason, message, external_name);
     }
 
     pub(super) fn mark(&mut self, statement: Statement) {
         // What was acted on is the spec that was read, also when a later one has been seen meanwhile.
-        let generation = self.before.meta().generation;
+        let generation = self.before.metadata.generation;
         let now = self.reconciler.clock.now();
-        let status = self.object.managed_status_mut();
+        let status = self.object.status_mut();
         conditions::mark(&mut status.conditions, statement, generation, now);
         status.observed_generation = generation;
-    }
-
-    pub(super) fn status_changed(&self) -> bool {
-        self.object.managed_status() != self.before.managed_status()
-            || self.object.at_provider() != self.before.at_provider()
     }
 
     /// The one status write, left out when nothing changed. It replaces the whole status, and fails when the object
     /// has changed meanwhile.
     pub(super) async fn write_status(&mut self, again: Again) -> Result<Again, WriteError> {
-        if !self.status_changed() {
+        if !self.object.status_changed() {
             return Ok(again);
         }
+        let failed = |source| WriteError {
+            doing: "update the status",
+            source,
+        };
+        let object = self.object.encode().map_err(kube::Error::SerdeError);
         let written = self
-            .api
-            .replace_status(
-                &self.object.name_any(),
+            .api()
+            .replace_subresource(
+                "status",
+                &self.before.name_any(),
                 &PostParams::default(),
-                &self.object,
+                &object.map_err(failed)?,
             )
             .await
-            .map_err(|source| WriteError {
-                doing: "update the status",
-                source,
-            })?;
+            .map_err(failed)?;
         self.wrote(written);
         Ok(again)
     }
 
     pub(super) fn with_finalizer(&self) -> Value {
-        let mut finalizers = self.object.finalizers().to_vec();
+        let mut finalizers = self.object.meta().finalizers.clone().unwrap_or_default();
         if !finalizers.iter().any(|f| f == FINALIZER) {
             finalizers.push(FINALIZER.to_owned());
         }
@@ -89,7 +87,7 @@ impl<C: Connector> Pass<'_, C> {
 
     /// A patch of the metadata that fails when the object has changed since it was read.
     pub(super) fn guarded(&self, mut metadata: Value) -> Value {
-        metadata["resourceVersion"] = json!(self.object.resource_version());
+        metadata["resourceVersion"] = json!(self.object.meta().resource_version);
         json!({"metadata": metadata})
     }
 
@@ -119,22 +117,26 @@ impl<C: Connector> Pass<'_, C> {
         patch: &Value,
     ) -> Result<(), WriteError> {
         let written = self
-            .api
+            .api()
             .patch(
-                &self.object.name_any(),
+                &self.before.name_any(),
                 &PatchParams::default(),
                 &Patch::Merge(patch),
             )
             .await
             .map_err(|source| WriteError { doing, source })?;
         // The answer carries the status as it is stored; ours is not written yet.
-        *self.object.meta_mut() = written.meta().clone();
+        *self.object.meta_mut() = written.metadata.clone();
         self.wrote(written);
         Ok(())
     }
 
-    fn wrote(&self, mut written: C::Resource) {
-        written.meta_mut().managed_fields = None;
+    fn api(&self) -> Api<Stored> {
+        self.reconciler.api(&self.before.metadata)
+    }
+
+    fn wrote(&self, mut written: Stored) {
+        written.metadata.managed_fields = None;
         let progress = &self.reconciler.progress;
         progress.with(&self.uid, |progress| {
             progress.written = Some(Arc::new(written))

@@ -7,10 +7,14 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use api::{ClusterProviderConfig, ManagedSpec, ManagedStatus, Reference, ReferenceField, Slot};
+use api::{
+    ClusterProviderConfig, LocalSecretKeySelector, Managed, ManagedSpec, ManagedStatus, Reference,
+    ReferenceField, Slot,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
-    core::NamespaceResourceScope,
+    Resource, ResourceExt,
+    core::{DeserializeGuard, NamespaceResourceScope},
     runtime::{reflector, watcher::Event},
 };
 use prometheus_client::registry::Registry;
@@ -24,8 +28,11 @@ use crate::{
     clock::SteppedClock,
     managed::{
         credentials::{Change, Config, SecretValue},
-        external::{Created, Identity, Present},
+        desired::Desired,
+        erased,
+        external::{Connector, Created, External, Identity, Present},
         metrics::{KindState, Metrics},
+        summary::Summary,
     },
 };
 
@@ -55,6 +62,7 @@ struct ThingParameters {
     size: Option<u8>,
     owner: Option<String>,
     owner_ref: Option<Reference>,
+    password_secret_ref: Option<LocalSecretKeySelector>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -112,6 +120,11 @@ impl Managed for Thing {
                 selector: None,
             },
         }]
+    }
+
+    fn secret_keys(&self) -> Vec<(&'static str, &LocalSecretKeySelector)> {
+        let password = self.spec.for_provider.password_secret_ref.iter();
+        password.map(|key| ("passwordSecretRef", key)).collect()
     }
 
     fn managed_status(&self) -> Option<&ManagedStatus> {
@@ -238,7 +251,7 @@ struct Stage {
     cluster: Cluster,
     things: Things,
     hand: Arc<SteppedClock>,
-    reconciler: Reconciler<Things>,
+    reconciler: Reconciler,
     running: JoinSet<()>,
 }
 
@@ -288,17 +301,16 @@ impl Stage {
             on_create: Box::new(|| Ok(())),
         })));
         let reconciler = Reconciler {
-            connector: things.clone(),
+            kind: erased::kind(things.clone()),
             client: client.clone(),
             credentials: Arc::new(Credentials::new(client, configs, namespaced)),
             usages,
             directory: Arc::default(),
             recorder,
             metrics: Metrics::new(&mut Registry::default()).kind("things", KindState::default),
-            clock: clock.clone(),
+            clock,
             settings: Settings::default(),
-            bucket: Arc::new(Bucket::new(100, clock)),
-            progress: Arc::new(ProgressMap::new()),
+            progress: Arc::default(),
         };
         Self {
             cluster,
@@ -315,6 +327,11 @@ impl Stage {
 
     async fn reconcile(&self) -> Action {
         self.reconciler.reconcile(Arc::new(self.stored())).await
+    }
+
+    fn summary(&self) -> Summary {
+        let decoded = self.reconciler.kind.decode(&self.stored());
+        Summary::of(&mut *decoded.unwrap())
     }
 
     fn annotation(&self, key: &str) -> Option<String> {
@@ -586,18 +603,47 @@ async fn a_reference_is_waited_for_followed_and_never_written() {
         .annotations_mut()
         .insert(annotations::EXTERNAL_NAME.to_owned(), "99".to_owned());
     directory.enter("Thing", &other.metadata);
-    assert!(
-        changes
-            .recv()
-            .await
-            .unwrap()
-            .concerns::<Thing>(&stage.stored())
-    );
+    let change = changes.recv().await.unwrap();
+    assert!(change.concerns(Some("team"), &stage.summary()));
     stage.reconcile().await;
     stage.reconcile().await;
     assert_eq!(stage.condition("Ready").reason, "Available");
     let thing: Thing = stage.stored();
     assert_eq!(thing.spec.for_provider.owner, None);
+}
+
+#[tokio::test]
+async fn the_summary_of_an_object_says_what_it_uses_and_how_it_is() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    stage.reconcile().await;
+    let fine = stage.summary();
+    assert!(fine.ready && fine.synced, "{fine:?}");
+    assert!(fine.secrets.is_empty() && !fine.refers_to("Thing", "other"));
+
+    stage.cluster.state().thing["spec"] = json!({
+        "providerConfigRef": {"kind": "ProviderConfig", "name": "own"},
+        "forProvider": {
+            "size": 1,
+            "ownerRef": {"name": "other"},
+            "passwordSecretRef": {"name": "login", "key": "password"},
+        },
+    });
+    stage.reconcile().await;
+    let waiting = stage.summary();
+    assert!(waiting.ready && !waiting.synced, "{waiting:?}");
+    assert_eq!(waiting.config.to_string(), "ProviderConfig/own");
+    assert!(waiting.refers_to("Thing", "other") && !waiting.refers_to("Thing", "one"));
+    let secret = |name: &str| {
+        Change::Secret(SecretKey {
+            namespace: "team".to_owned(),
+            name: name.to_owned(),
+        })
+    };
+    let credentials = &stage.reconciler.credentials;
+    assert!(credentials.concerns(&secret("login"), Some("team"), &waiting));
+    assert!(!credentials.concerns(&secret("login"), Some("other"), &waiting));
+    assert!(!credentials.concerns(&secret("logout"), Some("team"), &waiting));
 }
 
 #[tokio::test]
@@ -611,7 +657,7 @@ async fn a_corrected_secret_concerns_those_who_use_it() {
     assert!(matches!(change, Change::Secret(_)), "{change:?}");
     let thing: Thing = stage.stored();
     let credentials = &stage.reconciler.credentials;
-    assert!(credentials.concerns(&change, &thing));
+    assert!(credentials.concerns(&change, Some("team"), &stage.summary()));
     let config = credentials.resolve("team", &thing.spec.managed.provider_config_ref);
     assert_eq!(config.await.unwrap().secret.expose(), b"new");
 }

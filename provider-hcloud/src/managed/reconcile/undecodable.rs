@@ -1,53 +1,47 @@
 //! Stored objects that do not fit their type, for example after a downgrade.
 
-use api::Condition;
 use kube::{
-    Api, Resource,
-    api::{ApiResource, DynamicObject, Patch, PatchParams},
-    core::DeserializeGuard,
+    Resource,
+    api::{Patch, PatchParams},
+    core::ObjectMeta,
     runtime::controller::Action,
 };
 use serde_json::json;
 use tracing::{error, warn};
 
 use super::Reconciler;
-use crate::managed::{annotations, conditions, events::Severity, external::Connector};
+use crate::managed::{annotations, conditions, events::Severity, stored::Stored};
 
-impl<C: Connector> Reconciler<C> {
+impl Reconciler {
     /// An object that cannot be decoded is reported and left alone; its kind goes on.
     pub(super) async fn report_undecodable(
         &self,
-        object: &DeserializeGuard<C::Resource>,
-        problem: &str,
+        object: &Stored,
+        problem: &serde_json::Error,
     ) -> Action {
-        let meta = object.meta();
+        let meta = &object.metadata;
         let name = meta.name.as_deref().unwrap_or_default();
         let namespace = meta.namespace.as_deref().unwrap_or_default();
-        error!(kind = %C::Resource::kind(&()), namespace, resource = name, problem, "Cannot decode an object");
+        error!(kind = self.names().kind, namespace, resource = name, %problem, "Cannot decode an object");
         let message = format!("cannot decode the stored object: {problem}");
         let reason = "CannotInitializeManagedResource";
         let external_name = annotations::get(meta, annotations::EXTERNAL_NAME);
+        let reference = object.object_ref(self.names());
+        let severity = Severity::Warning;
         self.recorder
-            .record(object, Severity::Warning, reason, &message, external_name);
-        if let Err(error) = self.mark_undecodable(namespace, name, &message).await {
+            .record(reference, severity, reason, &message, external_name);
+        if let Err(error) = self.mark_undecodable(meta, &message).await {
             warn!(%error, resource = name, "Cannot report an object that cannot be decoded");
         }
         Action::await_change()
     }
 
     /// Sets one condition and keeps the others; a patch replaces a list as a whole.
-    async fn mark_undecodable(
-        &self,
-        namespace: &str,
-        name: &str,
-        message: &str,
-    ) -> Result<(), kube::Error> {
-        let resource = ApiResource::erase::<C::Resource>(&());
-        let objects =
-            Api::<DynamicObject>::namespaced_with(self.client.clone(), namespace, &resource);
+    async fn mark_undecodable(&self, meta: &ObjectMeta, message: &str) -> Result<(), kube::Error> {
+        let name = meta.name.as_deref().unwrap_or_default();
+        let objects = self.api(meta);
         let stored = objects.get(name).await?;
-        let before: Vec<Condition> =
-            serde_json::from_value(stored.data["status"]["conditions"].clone()).unwrap_or_default();
+        let before = stored.conditions();
         let mut marked = before.clone();
         let statement = conditions::reconcile_error(message);
         let generation = stored.metadata.generation;

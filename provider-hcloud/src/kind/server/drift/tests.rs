@@ -426,7 +426,7 @@ fn what_only_a_new_server_gets_needs_a_replacement_and_what_is_not_known_is_not_
 }
 
 #[test]
-fn changed_user_data_needs_a_replacement() {
+fn changed_user_data_is_for_the_next_server() {
     let recorded = json!({"labels": {"hcloud.openova.io/user-data": "before"}});
     let mut wish = wish(&json!({}));
     wish.user_data = Some("after".to_owned());
@@ -438,6 +438,6 @@ fn changed_user_data_needs_a_replacement() {
         difference.to_string(),
         "userData: desired after, observed before"
     );
-    assert_eq!(*way, Way::Replacement);
+    assert_eq!(*way, Way::Succession);
     assert!(found(&server(&json!({}))).is_empty(), "adopted");
 }

@@ -1,0 +1,271 @@
+//! Kinds and their resources without their types, so that one controller and one reconciler serve all kinds.
+//!
+//! The authors of kinds do not meet these: [`kind`] makes them from a [`Connector`].
+
+use std::{fmt, sync::Arc};
+
+use api::{LocalSecretKeySelector, ManagedSpec, ManagedStatus, ReferenceField};
+use futures::future::BoxFuture;
+use kube::{api::ApiResource, core::ObjectMeta};
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{
+    credentials::Config,
+    desired::{Desired, Secrets},
+    external::{
+        Connector, Created, External, ExternalError, Identity, Look, Observation, Present,
+        PresentOf, Retry,
+    },
+    stored::Stored,
+};
+
+/// A kind.
+pub trait Kind: Send + Sync {
+    /// Its names.
+    fn names(&self) -> &Arc<ApiResource>;
+
+    /// How the result of a create is found out when its answer was lost.
+    fn identity(&self) -> Identity;
+
+    /// Whether its external resources can only be observed.
+    fn read_only(&self) -> bool;
+
+    /// Decodes a managed resource of the kind.
+    ///
+    /// # Errors
+    /// When it does not fit.
+    fn decode(&self, stored: &Stored) -> Result<Box<dyn Managed>, serde_json::Error>;
+}
+
+impl fmt::Debug for dyn Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kind").field(self.names()).finish()
+    }
+}
+
+/// A managed resource that was decoded, with the access to its external resource.
+///
+/// In this order: it is connected, given the Secrets that it names, observed, and then changed.
+pub trait Managed: Send + Sync {
+    /// Its metadata.
+    fn meta(&self) -> &ObjectMeta;
+
+    /// Its metadata.
+    fn meta_mut(&mut self) -> &mut ObjectMeta;
+
+    /// The shared part of its spec.
+    fn spec(&self) -> &ManagedSpec;
+
+    /// The shared part of its status, once there is one.
+    fn status(&self) -> Option<&ManagedStatus>;
+
+    /// The shared part of its status, made when there is none.
+    fn status_mut(&mut self) -> &mut ManagedStatus;
+
+    /// The fields of its spec that may be given by reference.
+    fn reference_fields(&mut self) -> Vec<ReferenceField<'_>>;
+
+    /// The keys of Secrets that its spec names, with the path of each below `spec.forProvider`.
+    fn secret_keys(&self) -> Vec<(&'static str, &LocalSecretKeySelector)>;
+
+    /// Whether the status differs from the one that was decoded.
+    fn status_changed(&self) -> bool;
+
+    /// The whole resource, to be written.
+    ///
+    /// # Errors
+    /// When it cannot be JSON.
+    fn encode(&self) -> Result<Box<RawValue>, serde_json::Error>;
+
+    /// Prepares access with the credentials of `config`.
+    fn connect<'a>(&'a mut self, config: &'a Config) -> BoxFuture<'a, Result<(), ExternalError>>;
+
+    /// Takes the spec as it is now, with these Secrets, for what is to be brought about.
+    fn desire(&mut self, secrets: Secrets);
+
+    /// Finds the external resource and compares it with what is desired.
+    fn observe(&mut self, look: Look) -> BoxFuture<'_, Result<Observation<()>, ExternalError>>;
+
+    /// Puts what was observed last into the status.
+    fn report(&mut self);
+
+    /// Creates the external resource.
+    fn create(&self) -> BoxFuture<'_, Result<Created, ExternalError>>;
+
+    /// Removes the differences that were observed and can be removed in place.
+    fn update(&self) -> BoxFuture<'_, Result<(), ExternalError>>;
+
+    /// Requests the deletion of what was observed.
+    fn delete(&self) -> BoxFuture<'_, Result<(), ExternalError>>;
+}
+
+/// The kind that `connector` gives access to.
+pub fn kind<C: Connector>(connector: C) -> Arc<dyn Kind> {
+    Arc::new(TypedKind {
+        connector: Arc::new(connector),
+        names: Arc::new(ApiResource::erase::<C::Resource>(&())),
+    })
+}
+
+struct TypedKind<C> {
+    connector: Arc<C>,
+    names: Arc<ApiResource>,
+}
+
+impl<C: Connector> Kind for TypedKind<C> {
+    fn names(&self) -> &Arc<ApiResource> {
+        &self.names
+    }
+
+    fn identity(&self) -> Identity {
+        C::IDENTITY
+    }
+
+    fn read_only(&self) -> bool {
+        C::READ_ONLY
+    }
+
+    fn decode(&self, stored: &Stored) -> Result<Box<dyn Managed>, serde_json::Error> {
+        let resource: C::Resource = stored.decode()?;
+        Ok(Box::new(Typed::<C> {
+            connector: Arc::clone(&self.connector),
+            status: api::Managed::managed_status(&resource).cloned(),
+            at_provider: api::Managed::at_provider(&resource).cloned(),
+            resource,
+            external: None,
+            desired: None,
+            seen: None,
+        }))
+    }
+}
+
+type AtProvider<C> = <<C as Connector>::Resource as api::Managed>::AtProvider;
+
+/// A managed resource with its types.
+struct Typed<C: Connector> {
+    connector: Arc<C>,
+    /// With its references resolved, once they are.
+    resource: C::Resource,
+    /// The status that was decoded.
+    status: Option<ManagedStatus>,
+    at_provider: Option<AtProvider<C>>,
+    external: Option<C::External>,
+    desired: Option<Desired<C::Resource>>,
+    seen: Option<PresentOf<C::External>>,
+}
+
+/// A step was taken before the one that it needs.
+#[derive(Debug, thiserror::Error)]
+#[error("the external resource is not {0} yet")]
+struct OutOfOrder(&'static str);
+
+impl OutOfOrder {
+    fn before(needed: &'static str) -> ExternalError {
+        ExternalError::new(Self(needed), Retry::BackOff)
+    }
+}
+
+impl<C: Connector> Typed<C> {
+    fn access(&self) -> Result<(&C::External, &Desired<C::Resource>), ExternalError> {
+        let access = self.external.as_ref().zip(self.desired.as_ref());
+        access.ok_or_else(|| OutOfOrder::before("connected"))
+    }
+
+    fn seen(&self) -> Result<&PresentOf<C::External>, ExternalError> {
+        let seen = self.seen.as_ref();
+        seen.ok_or_else(|| OutOfOrder::before("observed"))
+    }
+}
+
+impl<C: Connector> Managed for Typed<C> {
+    fn meta(&self) -> &ObjectMeta {
+        kube::Resource::meta(&self.resource)
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        kube::Resource::meta_mut(&mut self.resource)
+    }
+
+    fn spec(&self) -> &ManagedSpec {
+        api::Managed::managed_spec(&self.resource)
+    }
+
+    fn status(&self) -> Option<&ManagedStatus> {
+        api::Managed::managed_status(&self.resource)
+    }
+
+    fn status_mut(&mut self) -> &mut ManagedStatus {
+        api::Managed::managed_status_mut(&mut self.resource)
+    }
+
+    fn reference_fields(&mut self) -> Vec<ReferenceField<'_>> {
+        api::Managed::reference_fields(&mut self.resource)
+    }
+
+    fn secret_keys(&self) -> Vec<(&'static str, &LocalSecretKeySelector)> {
+        api::Managed::secret_keys(&self.resource)
+    }
+
+    fn status_changed(&self) -> bool {
+        self.status() != self.status.as_ref()
+            || api::Managed::at_provider(&self.resource) != self.at_provider.as_ref()
+    }
+
+    fn encode(&self) -> Result<Box<RawValue>, serde_json::Error> {
+        to_raw_value(&self.resource)
+    }
+
+    fn connect<'a>(&'a mut self, config: &'a Config) -> BoxFuture<'a, Result<(), ExternalError>> {
+        Box::pin(async {
+            self.external = Some(self.connector.connect(config).await?);
+            Ok(())
+        })
+    }
+
+    fn desire(&mut self, secrets: Secrets) {
+        self.desired = Some(Desired::new(self.resource.clone(), secrets));
+    }
+
+    fn observe(&mut self, look: Look) -> BoxFuture<'_, Result<Observation<()>, ExternalError>> {
+        Box::pin(async move {
+            self.seen = None;
+            let (external, desired) = self.access()?;
+            Ok(match external.observe(desired, look).await? {
+                Observation::Absent => Observation::Absent,
+                Observation::Present(present) => {
+                    let known = present.without_report();
+                    self.seen = Some(present);
+                    Observation::Present(known)
+                }
+            })
+        })
+    }
+
+    fn report(&mut self) {
+        if let Some(Present { at_provider, .. }) = &self.seen {
+            let at_provider = at_provider.clone();
+            api::Managed::set_at_provider(&mut self.resource, at_provider);
+        }
+    }
+
+    fn create(&self) -> BoxFuture<'_, Result<Created, ExternalError>> {
+        Box::pin(async {
+            let (external, desired) = self.access()?;
+            external.create(desired).await
+        })
+    }
+
+    fn update(&self) -> BoxFuture<'_, Result<(), ExternalError>> {
+        Box::pin(async {
+            let (external, desired) = self.access()?;
+            external.update(desired, self.seen()?).await
+        })
+    }
+
+    fn delete(&self) -> BoxFuture<'_, Result<(), ExternalError>> {
+        Box::pin(async {
+            let (external, desired) = self.access()?;
+            external.delete(desired, self.seen()?).await
+        })
+    }
+}
