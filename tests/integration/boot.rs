@@ -25,7 +25,7 @@ tests!(
 );
 
 /// Names and provider ids of the nodes, sorted.
-async fn nodes(client: &Client) -> Result<Vec<(String, String)>> {
+pub(crate) async fn nodes(client: &Client) -> Result<Vec<(String, String)>> {
     let nodes: Api<Node> = Api::all(client.clone());
     let nodes = nodes.list(&ListParams::default()).await?.items.into_iter();
     let mut found: Vec<_> = nodes

@@ -45,12 +45,27 @@ pub(crate) async fn rewrite(
     Ok(())
 }
 
+/// Sends and receives JSON.
 pub(crate) async fn call(
     method: Method,
     url: &str,
     token: Option<&str>,
     body: Value,
 ) -> Result<Value> {
+    let answer = exchange(method, url, token, body.to_string().into()).await?;
+    if answer.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_slice(&answer).with_context(|| format!("{url} answers no JSON"))
+}
+
+/// Reads a text.
+pub(crate) async fn read(url: &str) -> Result<String> {
+    let answer = exchange(Method::GET, url, None, Bytes::new()).await?;
+    String::from_utf8(answer.into()).with_context(|| format!("{url} answers no text"))
+}
+
+async fn exchange(method: Method, url: &str, token: Option<&str>, body: Bytes) -> Result<Bytes> {
     let uri: Uri = url.parse()?;
     let host = uri.authority().context("the URL has no host")?.as_str();
     let stream = TcpStream::connect(host).await?;
@@ -64,7 +79,7 @@ pub(crate) async fn call(
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
-    let request = request.body(Full::new(Bytes::from(body.to_string())))?;
+    let request = request.body(Full::new(body))?;
     let answer = sender.send_request(request).await?;
     let status = answer.status();
     let body = answer.into_body().collect().await?.to_bytes();
@@ -75,8 +90,5 @@ pub(crate) async fn call(
         "{url} answers {status}: {}",
         String::from_utf8_lossy(&body)
     );
-    if body.is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_json::from_slice(&body).with_context(|| format!("{url} answers no JSON"))
+    Ok(body)
 }

@@ -39,7 +39,7 @@ fn examples(tenant: &Tenant<'_>) -> Result<Vec<Value>> {
 }
 
 /// What is left in the cloud, by kind.
-fn left(tenant: &Tenant<'_>) -> Result<Vec<(&'static str, usize)>> {
+pub(crate) fn left(tenant: &Tenant<'_>) -> Result<Vec<(&'static str, usize)>> {
     let cloud = tenant.simulator.world();
     let resources = &cloud
         .project(DEFAULT_TOKEN)

@@ -7,6 +7,7 @@
 mod boot;
 mod cli;
 mod client;
+mod cluster;
 mod dependencies;
 mod enumeration;
 mod faults;
@@ -93,6 +94,7 @@ fn main() -> ExitCode {
         enumeration::TESTS,
         leader::TESTS,
         boot::TESTS,
+        cluster::TESTS,
     ];
     let trials = modules.into_iter().flatten().map(|test| {
         let (runtime, world) = (Arc::clone(&runtime), Arc::clone(&world));

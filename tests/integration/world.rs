@@ -64,6 +64,15 @@ impl World {
         Tenant::create(self.rig().await?, name).await
     }
 
+    /// A namespace with a cloud of its own that behaves as the options say.
+    pub(crate) async fn tenant_with(
+        &self,
+        name: &str,
+        options: hcloud_simulator::Options,
+    ) -> Result<Tenant<'_>> {
+        Tenant::create_with(self.rig().await?, name, options).await
+    }
+
     /// Ends what was started; prints the logs first when something failed.
     pub(crate) async fn stop(self, failed: bool) {
         let Some(rig) = self.rig.into_inner() else {
@@ -137,7 +146,8 @@ pub(crate) struct Tenant<'a> {
 /// Kinds that tests look at.
 pub(crate) fn types(kind: &str) -> TypeMeta {
     let api_version = match kind {
-        "Platform" | "XPlatform" | "XRegion" => "compose.openova.io/v1alpha1",
+        "Platform" | "XPlatform" | "XRegion" | "XCluster" | "XLoadBalancer" | "XNodePool"
+        | "XNodeGroup" => "compose.openova.io/v1alpha1",
         "Usage" => "protection.crossplane.io/v1beta1",
         _ => "hcloud.openova.io/v1alpha1",
     };
@@ -149,7 +159,15 @@ pub(crate) fn types(kind: &str) -> TypeMeta {
 
 impl<'a> Tenant<'a> {
     pub(crate) async fn create(rig: &'a Rig, name: &str) -> Result<Self> {
-        let simulator = Simulator::start(hcloud_simulator::Options::default()).await?;
+        Self::create_with(rig, name, hcloud_simulator::Options::default()).await
+    }
+
+    async fn create_with(
+        rig: &'a Rig,
+        name: &str,
+        options: hcloud_simulator::Options,
+    ) -> Result<Self> {
+        let simulator = Simulator::start(options).await?;
         let tenant = Self {
             rig,
             namespace: name.to_owned(),

@@ -1,7 +1,7 @@
 //! Crossplane core and its RBAC manager, with the permissions of the chart and not more.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ const CLIENT_SECRET: &str = "crossplane-tls-client";
 pub(crate) struct Crossplane {
     pub(crate) core: Daemon,
     pub(crate) rbac_manager: Daemon,
+    pub(crate) metrics: SocketAddr,
     _identities: [Identity; 2],
 }
 
@@ -74,10 +75,12 @@ impl Crossplane {
                 "--provider-clusterrole=crossplane:allowed-provider-permissions",
             ])
             .env("KUBECONFIG", &rbac_identity.kubeconfig);
+        let metrics_port = block.port()?;
         let core = Core {
             binary: &installed.binary,
             kubeconfig: &core_identity.kubeconfig,
             webhook_port,
+            metrics_port,
         };
         core.initialise(installed, activations, scratch).await?;
         // It watches kinds that the initialisation brings, and exits when they are missing.
@@ -91,6 +94,7 @@ impl Crossplane {
         Ok(Self {
             core,
             rbac_manager,
+            metrics: SocketAddr::from((Ipv4Addr::LOCALHOST, metrics_port)),
             _identities: [core_identity, rbac_identity],
         })
     }
@@ -137,6 +141,7 @@ struct Core<'a> {
     binary: &'a Path,
     kubeconfig: &'a Path,
     webhook_port: u16,
+    metrics_port: u16,
 }
 
 impl Core<'_> {
@@ -201,7 +206,7 @@ impl Core<'_> {
             )
             .env("XPKG_CACHE_DIR", cache)
             .env("WEBHOOK_PORT", self.webhook_port.to_string())
-            .env("METRICS_PORT", block.port()?.to_string())
+            .env("METRICS_PORT", self.metrics_port.to_string())
             .env("HEALTH_PROBE_PORT", health_port.to_string())
             .env("HTTPS_PROXY", https_proxy)
             .env("NO_PROXY", "");

@@ -1,6 +1,7 @@
 //! The rig as a whole.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -175,6 +176,15 @@ impl Rig {
     /// When the rig was started without Crossplane.
     pub fn core(&self) -> Result<&Daemon> {
         Ok(&self.packages()?.crossplane.core)
+    }
+
+    /// Where core serves its metrics.
+    ///
+    /// # Errors
+    ///
+    /// When the rig was started without Crossplane.
+    pub fn core_metrics(&self) -> Result<SocketAddr> {
+        Ok(self.packages()?.crossplane.metrics)
     }
 
     fn packages(&self) -> Result<&Packages> {
