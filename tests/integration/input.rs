@@ -3,11 +3,12 @@
 use anyhow::{Context, Result, bail, ensure};
 use http::Method;
 use kube::ResourceExt;
+use rig::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::client::{by_hand, rewrite};
 use crate::tests;
-use crate::world::{Tenant, World};
+use crate::world::{SOON, Tenant, World};
 
 tests!(
     a_name_that_does_not_exist_is_answered_with_those_that_come_near,
@@ -353,8 +354,13 @@ async fn an_object_that_cannot_be_read_is_reported_and_its_kind_goes_on(
 
     let labelled = json!({"spec": {"forProvider": {"labels": {"team": "a"}}}});
     tenant.patch("PlacementGroup", "whole", labelled).await?;
-    let whole = tenant.ready("PlacementGroup", "whole").await?;
-    ensure!(whole.data["status"]["atProvider"]["labels"]["team"] == "a");
+    eventually("the other group is changed", SOON, || async {
+        let whole = tenant.ready("PlacementGroup", "whole").await?;
+        let labels = &whole.data["status"]["atProvider"]["labels"];
+        ensure!(labels["team"] == "a", "{labels}");
+        Ok(())
+    })
+    .await?;
 
     let corrected = json!({"spec": {"forProvider": {"type": "spread"}}});
     tenant.patch("PlacementGroup", "broken", corrected).await?;

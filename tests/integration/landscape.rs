@@ -137,15 +137,15 @@ async fn opentofu_finds_nothing_to_change(
         let object = tenant.get(kind, name).await?;
         let id = &object.annotations()["crossplane.io/external-name"];
         imports.push((format!("{resource}.{name}"), id.clone()));
-        let tags_of_it = json!({
-            "crossplane-kind": format!("{}.hcloud.openova.io", kind.to_lowercase()),
-            "crossplane-name": name,
-            "crossplane-namespace": tenant.namespace,
-            "crossplane-providerconfig": "default",
-            "crossplane-providerconfig-kind": "ProviderConfig",
-            "hcloud.openova.io/uid": object.uid(),
+        let labels = object.data["status"]["atProvider"]["labels"].as_object();
+        let of_the_provider = labels.into_iter().flatten().filter(|(key, _)| {
+            let prefixes = ["crossplane-", "hcloud.openova.io/"];
+            prefixes.iter().any(|prefix| key.starts_with(prefix))
         });
-        tags.insert(format!("{resource}.{name}"), tags_of_it);
+        let of_the_provider: BTreeMap<_, _> = of_the_provider
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        tags.insert(format!("{resource}.{name}"), of_the_provider);
     }
     workspace.configure("main")?;
     workspace.import(&imports)?;

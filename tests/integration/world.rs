@@ -1,6 +1,8 @@
 //! What tests share, and what each has for itself.
 
 use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -136,6 +138,15 @@ async fn begin(rig: &Rig) -> Result<()> {
     Ok(())
 }
 
+/// An address that no other cloud gets. The provider goes on with what a test has left behind: at an address that is
+/// handed out again it would find the cloud of another test.
+fn own_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let process = std::process::id().to_be_bytes()[3];
+    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    SocketAddr::from((Ipv4Addr::new(127, process.max(101), high, low), 0))
+}
+
 /// A namespace, a cloud and the credentials for it.
 pub(crate) struct Tenant<'a> {
     pub(crate) rig: &'a Rig,
@@ -167,6 +178,10 @@ impl<'a> Tenant<'a> {
         name: &str,
         options: hcloud_simulator::Options,
     ) -> Result<Self> {
+        let options = hcloud_simulator::Options {
+            address: own_address(),
+            ..options
+        };
         let simulator = Simulator::start(options).await?;
         let tenant = Self {
             rig,

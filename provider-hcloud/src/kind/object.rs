@@ -281,13 +281,17 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
                 request.insert("labels".to_owned(), Value::from_iter(merged));
             }
         }
+        // Hetzner refuses some changes of an object while it is protected.
+        let protect = common.delete_protection;
+        let protect = protect.filter(|_| drift.touches("deleteProtection"));
+        if protect == Some(false) {
+            self.objects().change_protection(id, false).await?;
+        }
         if !request.is_empty() {
             self.objects().update(id, &request).await?;
         }
-        if drift.touches("deleteProtection")
-            && let Some(protect) = common.delete_protection
-        {
-            self.objects().change_protection(id, protect).await?;
+        if protect == Some(true) {
+            self.objects().change_protection(id, true).await?;
         }
         K::update(&self.project, desired, id, present).await
     }

@@ -125,6 +125,13 @@ pub enum Unresolved {
     },
 }
 
+impl Unresolved {
+    /// Whether it passes when the lists are there that a process starts with.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::NotWatched { .. })
+    }
+}
+
 impl Directory {
     /// Every change from now on.
     pub fn changes(&self) -> broadcast::Receiver<Change> {

@@ -32,6 +32,10 @@ use super::{
 };
 use crate::clock::Clock;
 
+/// How long after the start of the process the lists of other kinds may be on their way: a reference to a kind that was
+/// not listed by then is reported.
+const LISTING: Duration = Duration::from_secs(15);
+
 /// The reconciler of one kind.
 pub struct Reconciler {
     /// The kind, and access to its external resources.
@@ -206,6 +210,10 @@ impl Pass<'_> {
                     let fields = self.object.reference_fields();
                     let directory = &self.reconciler.directory;
                     if let Err(unresolved) = directory.resolve(&self.before.metadata, fields) {
+                        if unresolved.may_pass() && self.reconciler.clock.elapsed() < LISTING {
+                            debug!(%unresolved, "Waiting for a list");
+                            return Ok(Again::BackOff);
+                        }
                         let message = unresolved.to_string();
                         return self
                             .failed(

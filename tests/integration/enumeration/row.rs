@@ -80,10 +80,7 @@ pub(super) const ROWS: &[Row] = &[
         kind: "Route",
         object: Object::Example("route.yaml"),
         before: &[NETWORK, SUBNET],
-        edits: &[Edit {
-            name: "replace",
-            patch: || replaced("gateway=10.210.1.11", json!({"gateway": "10.210.1.11"})),
-        }],
+        edits: &[],
     },
     Row {
         kind: "Firewall",
@@ -142,15 +139,14 @@ pub(super) const ROWS: &[Row] = &[
                 patch: || {
                     spec(json!({
                         "name": "market",
-                        "autoDelete": true,
                         "labels": {"team": "market"},
                         "deleteProtection": true,
                     }))
                 },
             },
             Edit {
-                name: "unprotect",
-                patch: || spec(json!({"deleteProtection": false})),
+                name: "unprotect, auto delete",
+                patch: || spec(json!({"deleteProtection": false, "autoDelete": true})),
             },
         ],
     },
@@ -213,7 +209,7 @@ pub(super) const ROWS: &[Row] = &[
                         "rebuildProtection": false,
                         "networks": [],
                         "firewallIdRefs": [],
-                        "powerState": "Off",
+                        "powerState": "Stopped",
                     }))
                 },
             },
@@ -246,7 +242,6 @@ pub(super) const ROWS: &[Row] = &[
                         "name": "market",
                         "loadBalancerType": "lb21",
                         "algorithm": "round_robin",
-                        "publicNet": {"enabled": false},
                         "labels": {"team": "market"},
                         "deleteProtection": true,
                     }))

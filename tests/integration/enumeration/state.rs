@@ -123,12 +123,16 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         Some(word)
     })
     .flat_map(|word| {
-        // An external name may begin with an id: `1000001-10.0.0.0/24`.
-        let id = word.find('-').filter(|end| {
+        // An external name may begin with an id, `1000001-10.0.0.0/24`, and a name that Hetzner gives ends with one.
+        let begins = word.find('-').filter(|end| {
             let (head, _) = word.split_at(*end);
             id_in(head).is_some()
         });
-        let (head, tail) = word.split_at(id.unwrap_or(word.len()));
+        let ends = word.rfind('-').map(|dash| dash + 1).filter(|start| {
+            let (_, tail) = word.split_at(*start);
+            id_in(tail).is_some()
+        });
+        let (head, tail) = word.split_at(begins.or(ends).unwrap_or(word.len()));
         [head, tail].into_iter().filter(|part| !part.is_empty())
     })
 }

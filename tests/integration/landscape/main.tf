@@ -102,7 +102,7 @@ resource "hcloud_server" "shop-web" {
   }
 
   lifecycle {
-    ignore_changes = [user_data, ssh_keys, shutdown_before_deletion, network, public_net]
+    ignore_changes = [user_data, ssh_keys, keep_disk, ignore_remote_firewall_ids, shutdown_before_deletion, network, public_net]
   }
 }
 
@@ -112,6 +112,10 @@ resource "hcloud_server" "reports" {
   location    = "fsn1"
   image       = "debian-13"
   labels = merge(var.tags["hcloud_server.reports"], { team = "reports" })
+
+  lifecycle {
+    ignore_changes = [keep_disk, ignore_remote_firewall_ids]
+  }
 }
 
 resource "hcloud_server_network" "reports-in-shop" {

@@ -630,6 +630,9 @@ async fn the_summary_of_an_object_says_what_it_uses_and_how_it_is() {
         },
     });
     stage.reconcile().await;
+    assert!(stage.summary().synced, "the list is on its way");
+    stage.hand.advance(LISTING);
+    stage.reconcile().await;
     let waiting = stage.summary();
     assert!(waiting.ready && !waiting.synced, "{waiting:?}");
     assert_eq!(waiting.config.to_string(), "ProviderConfig/own");
