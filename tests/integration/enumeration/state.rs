@@ -103,6 +103,8 @@ fn canonical(text: &str) -> String {
             result.push_str("<time>");
         } else if is_mac(word) {
             result.push_str("<mac>");
+        } else if is_name_of_address(word) {
+            result.push_str("<name of an address>");
         } else {
             result.push_str(word);
         }
@@ -160,6 +162,11 @@ fn is_time(word: &str) -> bool {
 
 fn is_mac(word: &str) -> bool {
     word.split(':').count() == 6 && word.split(':').all(|part| part.len() == 2)
+}
+
+/// The name that an address has until somebody sets another.
+fn is_name_of_address(word: &str) -> bool {
+    word.starts_with("static.") && word.ends_with(".clients.your-server.de")
 }
 
 /// The lines that only one of two states has.
