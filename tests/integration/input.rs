@@ -344,13 +344,17 @@ async fn an_object_that_cannot_be_read_is_reported_and_its_kind_goes_on(
         conditions.contains("Ready"),
         "other conditions stay: {conditions}"
     );
-    let events = tenant.events("PlacementGroup", "broken").await?;
-    ensure!(events.iter().any(|event| {
-        event
-            .message
-            .as_ref()
-            .is_some_and(|message| message.contains("cannot decode"))
-    }));
+    // Events are written in the background.
+    eventually("it is an event", SOON, || async {
+        let events = tenant.events("PlacementGroup", "broken").await?;
+        let mut messages = events.iter().filter_map(|event| event.message.as_ref());
+        ensure!(
+            messages.any(|message| message.contains("cannot decode")),
+            "{events:?}"
+        );
+        Ok(())
+    })
+    .await?;
 
     let labelled = json!({"spec": {"forProvider": {"labels": {"team": "a"}}}});
     tenant.patch("PlacementGroup", "whole", labelled).await?;

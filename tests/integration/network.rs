@@ -61,12 +61,17 @@ async fn a_network_is_created_shown_and_deleted(world: &World) -> Result<()> {
         network.annotations()
     );
 
-    let events = tenant.events("Network", "simple").await?;
-    let reasons: Vec<_> = events
-        .iter()
-        .filter_map(|event| event.reason.as_deref())
-        .collect();
-    ensure!(reasons.contains(&"CreatedExternalResource"), "{reasons:?}");
+    // Events are written in the background.
+    eventually("the creation is an event", SOON, || async {
+        let events = tenant.events("Network", "simple").await?;
+        let mut reasons = events.iter().filter_map(|event| event.reason.as_deref());
+        ensure!(
+            reasons.any(|reason| reason == "CreatedExternalResource"),
+            "{events:?}"
+        );
+        Ok(())
+    })
+    .await?;
 
     tenant.delete("Network", "simple").await?;
     tenant.gone("Network", "simple").await?;

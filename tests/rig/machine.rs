@@ -9,7 +9,7 @@
 //! all of them      register a Node with the identity of a kubelet
 //! ```
 //!
-//! API servers listen at the public addresses of their servers, which lie in a [`Range`] of 127.0.0.0/8. A [`gateway`] plays
+//! API servers listen at the public addresses of their servers, which lie in a [`Range`] of 127.0.0.0/8. A gateway plays
 //! each load balancer: it forwards to healthy targets only. Private addresses lead nowhere on this host: who has one is looked
 //! up in the simulator. k3s itself does not run; what it would do at its start is here: it issues certificates, compares the
 //! hash in the token with the authority it meets, hands out the authorities of the cluster, and refuses a server whose
