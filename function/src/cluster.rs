@@ -33,9 +33,9 @@ use crate::composite::Cluster;
 use crate::composition::{Composition, Condition, Desired, Status, composite};
 use crate::environment::Environment;
 use crate::k3s;
+use crate::managed::{self, Part};
 use crate::observed::Observed;
 use crate::ready::{self, Readiness};
-use crate::region::managed::{self, Part};
 use crate::structpb::View;
 use crate::{label, name};
 

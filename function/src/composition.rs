@@ -76,21 +76,29 @@ pub(crate) fn composite(
         api_version: API_VERSION,
         kind,
         metadata: Metadata {
-            labels: labels
-                .iter()
-                .map(|(key, value)| (*key, value.as_str()))
-                .collect(),
+            labels: borrowed(labels),
             name,
             namespace,
+            ..Metadata::default()
         },
         spec,
     };
     object.encode()
 }
 
+/// Labels as [`Metadata`] has them.
+pub(crate) fn borrowed<'a>(
+    labels: &'a BTreeMap<&'static str, String>,
+) -> BTreeMap<&'static str, &'a str> {
+    let labels = labels.iter();
+    labels.map(|(key, value)| (*key, value.as_str())).collect()
+}
+
 /// The metadata of an object that we compose.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Metadata<'a> {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) annotations: BTreeMap<&'static str, &'a str>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) labels: BTreeMap<&'static str, &'a str>,
     pub(crate) name: &'a str,

@@ -34,6 +34,7 @@ pub mod k3s;
 pub mod kubeconfig;
 pub mod label;
 pub mod load_balancer;
+mod managed;
 mod metrics;
 pub mod name;
 pub mod node_group;

@@ -20,8 +20,8 @@ use crate::claim::validate::Problem;
 use crate::claim::{LoadBalancerStatus, Problems};
 use crate::composite::LoadBalancer;
 use crate::composition::{Composition, Condition, Desired, Status};
+use crate::managed::{self, Owner, Part};
 use crate::observed::Observed;
-use crate::region::managed::{self, Owner, Part};
 use crate::{label, name, ready};
 
 /// Key of the load balancer.

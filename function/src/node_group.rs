@@ -13,9 +13,9 @@ use crate::claim::validate::Problem;
 use crate::claim::{NodeGroupSpec, NodeGroupStatus, Problems};
 use crate::composite::NodeGroup;
 use crate::composition::{Composition, Condition, Desired, Status};
+use crate::managed::{self, Owner, Part};
 use crate::observed::Observed;
 use crate::ready::{self, Readiness};
-use crate::region::managed::{self, Owner, Part};
 
 mod server;
 pub(crate) mod turn;

@@ -8,11 +8,11 @@ use crate::claim::node_pool::OrdinalGroup;
 use crate::claim::{NodeGroupSpec, NodeGroupStatus, NodePoolStatus, Problems};
 use crate::composite::NodePool;
 use crate::composition::{Composition, Condition, Desired, Status, composite};
+use crate::managed::{self, Part};
 use crate::name;
 use crate::node_group::{self, turn};
 use crate::observed::Observed;
 use crate::ready::{self, Readiness};
-use crate::region::managed::{self, Part};
 
 /// Keys of the groups: this prefix and the group's number.
 const GROUP: &str = "group-";

@@ -363,6 +363,7 @@ fn pricing(identity: &Identity, config: &ProviderConfigReference, observed: &Obs
             labels: [(label::PLATFORM, platform.as_str())].into(),
             name: &name::join(&identity.name, &[PRICING]),
             namespace: &identity.namespace,
+            ..Metadata::default()
         },
         spec: PricingSpec {
             managed: ManagedSpec {
@@ -391,6 +392,7 @@ fn protection(identity: &Identity, root_kind: &str, observed: &Observed) -> Desi
             labels: [(label::PLATFORM, platform.as_str())].into(),
             name: &name::join(&identity.name, &[PROTECTION]),
             namespace: &identity.namespace,
+            ..Metadata::default()
         },
         spec: json!({
             "of": {

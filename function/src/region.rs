@@ -29,9 +29,8 @@ use crate::{label, name};
 
 mod check;
 mod firewall;
-pub(crate) mod managed;
 
-use managed::{Owner, Part};
+use crate::managed::{self, Owner, Part};
 
 /// Key of the network.
 const NETWORK: &str = "network";

@@ -71,6 +71,13 @@ pub struct Project {
     pub clock: Clock,
 }
 
+impl Project {
+    /// The outcome of a call, as the runtime takes it.
+    fn finish<T>(&self, result: Result<T, Error>) -> Result<T, ExternalError> {
+        result.map_err(|error| error.into_external(&self.clock))
+    }
+}
+
 /// Credentials that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {

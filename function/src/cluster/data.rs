@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::composite::Cluster;
-use crate::composition::Metadata;
+use crate::composition::{Metadata, borrowed};
 use crate::pki::Secret;
 use crate::structpb::view::ValueView;
 use crate::structpb::{View, encode};
@@ -50,16 +50,16 @@ fn object(
     data: &BTreeMap<String, String>,
     immutable: bool,
 ) -> Bytes {
-    let labels = cluster.labels.iter();
     let object = Object {
         api_version: "v1",
         data,
         immutable,
         kind,
         metadata: Metadata {
-            labels: labels.map(|(key, value)| (*key, value.as_str())).collect(),
+            labels: borrowed(&cluster.labels),
             name,
             namespace: &cluster.identity.namespace,
+            ..Metadata::default()
         },
     };
     encode(&object).into()

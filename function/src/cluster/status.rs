@@ -5,9 +5,9 @@ use super::{CAUSES, POOL, has_servers};
 use crate::claim::node_pool::NodePool;
 use crate::claim::row::NodePoolRow;
 use crate::claim::{ClusterStatus, LoadBalancerStatus, NodePoolStatus};
+use crate::managed;
 use crate::observed::Observed;
 use crate::ready;
-use crate::region::managed;
 
 /// The status, but for what follows from the roots.
 pub(super) fn of(

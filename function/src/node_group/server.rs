@@ -12,9 +12,9 @@ use crate::claim::cost::Cost;
 use crate::claim::row::ServerRow;
 use crate::composite::NodeGroup;
 use crate::label;
+use crate::managed::{self, Owner};
 use crate::observed::Observed;
 use crate::ready::{self, Readiness};
-use crate::region::managed::{self, Owner};
 
 use super::turn;
 

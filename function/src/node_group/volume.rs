@@ -7,9 +7,9 @@ use provider_hcloud_api::{
 
 use crate::claim::cost::Cost;
 use crate::claim::machine::{self, FileSystem};
+use crate::managed::{self, Owner};
 use crate::name;
 use crate::observed::Observed;
-use crate::region::managed::{self, Owner};
 
 use super::server::Server;
 

@@ -88,9 +88,7 @@ impl<K: FactKind> External for FactsOfProject<K> {
             Look::Direct => Duration::ZERO,
         };
         let found = K::find(&self.project, desired, max_age).await;
-        found
-            .map(Observation::Present)
-            .map_err(|error| error.into_external(&self.project.clock))
+        self.project.finish(found.map(Observation::Present))
     }
 
     async fn create(&self, _: &Desired<K::Resource>) -> Result<Created, ExternalError> {

@@ -3,16 +3,13 @@
 //! A load balancer is attached to one network at most. Detaching would take out the targets that it reaches through
 //! the network, whoever has added them, so the attachment waits until they are gone.
 
-use std::fmt;
-
 use api::{LoadBalancerNetwork, LoadBalancerNetworkObservation};
 use serde_json::json;
 
 use super::{
     Error, Project,
     load_balancer::{later, refusal},
-    parse_id,
-    part::{PartKind, PresentOf},
+    part::{InNetwork, PartKind, PresentOf},
     report_id, required_id,
     server::{Attachment, Fields},
 };
@@ -25,57 +22,40 @@ use crate::{
 #[derive(Debug)]
 pub enum LoadBalancerNetworks {}
 
-/// An attachment is found by its load balancer and its network.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Key {
-    load_balancer: u64,
-    network: u64,
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.load_balancer, self.network)
-    }
-}
-
 impl PartKind for LoadBalancerNetworks {
     type Resource = LoadBalancerNetwork;
     type Parent = hcloud::LoadBalancer;
-    type Key = Key;
+    type Key = InNetwork;
 
     const FORM: &'static str = "<load balancer id>-<network id>";
 
-    fn parse(external_name: &str) -> Option<Key> {
-        let (load_balancer, network) = external_name.split_once('-')?;
-        Some(Key {
-            load_balancer: parse_id(load_balancer)?,
-            network: parse_id(network)?,
-        })
+    fn parse(external_name: &str) -> Option<InNetwork> {
+        InNetwork::parse(external_name)
     }
 
-    fn key(resource: &LoadBalancerNetwork) -> Result<Key, Error> {
+    fn key(resource: &LoadBalancerNetwork) -> Result<InNetwork, Error> {
         let id = resource.spec.for_provider.load_balancer_id.as_deref();
-        Ok(Key {
-            load_balancer: required_id("loadBalancerId", id)?,
+        Ok(InNetwork {
+            parent: required_id("loadBalancerId", id)?,
             network: attachment(resource)?.network,
         })
     }
 
-    fn parent(key: &Key) -> u64 {
-        key.load_balancer
+    fn parent(key: &InNetwork) -> u64 {
+        key.parent
     }
 
     async fn present(
         _: &Project,
         desired: &Desired<LoadBalancerNetwork>,
-        key: &Key,
+        key: &InNetwork,
         found: &hcloud::LoadBalancer,
     ) -> Result<Option<PresentOf<Self>>, Error> {
         let Some(observed) = found.attachment(key.network) else {
             return Ok(None);
         };
         let report = LoadBalancerNetworkObservation {
-            load_balancer_id: report_id(key.load_balancer),
+            load_balancer_id: report_id(key.parent),
             network_id: report_id(key.network),
             ip: observed.ip.clone(),
         };
@@ -99,28 +79,26 @@ impl PartKind for LoadBalancerNetworks {
     async fn create(
         project: &Project,
         desired: &Desired<LoadBalancerNetwork>,
-        key: &Key,
+        key: &InNetwork,
     ) -> Result<(), Error> {
         let load_balancers = project.client.load_balancers();
         let Attachment { ip, range, .. } = attachment(desired)?;
         let range = range.map(|range| range.to_string());
-        let attached = load_balancers.attach(key.load_balancer, key.network, ip, range);
+        let attached = load_balancers.attach(key.parent, key.network, ip, range);
         let Err(error) = attached.await else {
             return Ok(());
         };
         if error.code() != Some("load_balancer_already_attached") {
             return Err(refusal(error));
         }
-        let found = load_balancers
-            .read(key.load_balancer, Priority::Create)
-            .await?;
+        let found = load_balancers.read(key.parent, Priority::Create).await?;
         let other = found.as_ref().and_then(|found| found.private_net.first());
         match other.map(|net| net.network) {
             // By an earlier create whose answer was lost, or by somebody else.
             Some(network) if network == key.network => Ok(()),
             Some(network) => Err(later(format!(
                 "load balancer {} is attached to network {network}, and one network is possible: delete the LoadBalancerNetwork that attaches it there, or detach it",
-                key.load_balancer
+                key.parent
             ))),
             // It was detached from there a moment ago.
             None => Err(refusal(error)),
@@ -130,13 +108,10 @@ impl PartKind for LoadBalancerNetworks {
     async fn delete(
         project: &Project,
         _: &Desired<LoadBalancerNetwork>,
-        key: &Key,
+        key: &InNetwork,
     ) -> Result<(), Error> {
         let load_balancers = project.client.load_balancers();
-        let Some(found) = load_balancers
-            .read(key.load_balancer, Priority::Delete)
-            .await?
-        else {
+        let Some(found) = load_balancers.read(key.parent, Priority::Delete).await? else {
             return Ok(());
         };
         if found.attachment(key.network).is_none() {
@@ -146,13 +121,11 @@ impl PartKind for LoadBalancerNetworks {
         if !holders.is_empty() {
             return Err(Error::Held {
                 object: "the network of load balancer",
-                id: key.load_balancer,
+                id: key.parent,
                 holders: format!("targets with private addresses ({})", holders.join(", ")),
             });
         }
-        Ok(load_balancers
-            .detach(key.load_balancer, key.network)
-            .await?)
+        Ok(load_balancers.detach(key.parent, key.network).await?)
     }
 }
 

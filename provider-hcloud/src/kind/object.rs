@@ -151,11 +151,11 @@ impl<K: ObjectKind> External for ObjectsOfProject<K> {
         desired: &Desired<K::Resource>,
         look: Look,
     ) -> Result<Observation<<K::Resource as Managed>::AtProvider>, ExternalError> {
-        self.finish(self.look(desired, look).await)
+        self.project.finish(self.look(desired, look).await)
     }
 
     async fn create(&self, desired: &Desired<K::Resource>) -> Result<Created, ExternalError> {
-        self.finish(self.make(desired).await)
+        self.project.finish(self.make(desired).await)
     }
 
     async fn update(
@@ -163,7 +163,7 @@ impl<K: ObjectKind> External for ObjectsOfProject<K> {
         desired: &Desired<K::Resource>,
         present: &PresentOf<K>,
     ) -> Result<(), ExternalError> {
-        self.finish(self.change(desired, present).await)
+        self.project.finish(self.change(desired, present).await)
     }
 
     async fn delete(
@@ -171,7 +171,7 @@ impl<K: ObjectKind> External for ObjectsOfProject<K> {
         desired: &Desired<K::Resource>,
         present: &PresentOf<K>,
     ) -> Result<(), ExternalError> {
-        self.finish(self.remove(desired, present).await)
+        self.project.finish(self.remove(desired, present).await)
     }
 }
 
@@ -182,10 +182,6 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
             project,
             kind: PhantomData,
         }
-    }
-
-    fn finish<T>(&self, result: Result<T, Error>) -> Result<T, ExternalError> {
-        result.map_err(|error| error.into_external(&self.project.clock))
     }
 
     fn objects(&self) -> Resources<'_, K::Object> {

@@ -4,12 +4,16 @@
 //! again. A part that exists already is adopted. Parts that no managed resource names belong to others: they are
 //! neither removed nor reported.
 
-use std::{fmt::Display, future::Future, marker::PhantomData};
+use std::{
+    fmt::{self, Display},
+    future::Future,
+    marker::PhantomData,
+};
 
 use api::Managed;
 use kube::Resource;
 
-use super::{Error, Hetzner, Project, external_name};
+use super::{Error, Hetzner, Project, external_name, parse_id};
 use crate::{
     hcloud::{self, Class, Priority},
     managed::{
@@ -90,6 +94,32 @@ pub trait PartKind: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
+/// What the attachment of a server or load balancer to a network is found by: there is one for each pair.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InNetwork {
+    /// Id of what is attached.
+    pub parent: u64,
+    /// Id of the network.
+    pub network: u64,
+}
+
+impl InNetwork {
+    /// Reads an external name.
+    pub fn parse(external_name: &str) -> Option<Self> {
+        let (parent, network) = external_name.split_once('-')?;
+        Some(Self {
+            parent: parse_id(parent)?,
+            network: parse_id(network)?,
+        })
+    }
+}
+
+impl Display for InNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.parent, self.network)
+    }
+}
+
 /// Makes access to the parts of a kind.
 #[derive(Clone, Debug)]
 pub struct Parts<K> {
@@ -132,7 +162,7 @@ impl<K: PartKind> External for PartsOfProject<K> {
         desired: &Desired<K::Resource>,
         look: Look,
     ) -> Result<Observation<<K::Resource as Managed>::AtProvider>, ExternalError> {
-        self.finish(self.look(desired, look).await)
+        self.project.finish(self.look(desired, look).await)
     }
 
     async fn create(&self, desired: &Desired<K::Resource>) -> Result<Created, ExternalError> {
@@ -141,7 +171,7 @@ impl<K: PartKind> External for PartsOfProject<K> {
             K::create(&self.project, desired, &key).await?;
             Ok(Created::named(key))
         };
-        self.finish(made.await)
+        self.project.finish(made.await)
     }
 
     async fn update(
@@ -153,7 +183,7 @@ impl<K: PartKind> External for PartsOfProject<K> {
             Some(key) => K::update(&self.project, desired, &key, present).await,
             None => Ok(()),
         };
-        self.finish(updated)
+        self.project.finish(updated)
     }
 
     async fn delete(
@@ -165,7 +195,7 @@ impl<K: PartKind> External for PartsOfProject<K> {
             Some(key) => K::delete(&self.project, desired, &key).await,
             None => Ok(()),
         };
-        self.finish(match deleted {
+        self.project.finish(match deleted {
             Err(error) if error.class() == Some(Class::NotFound) => Ok(()),
             deleted => deleted,
         })
@@ -179,10 +209,6 @@ impl<K: PartKind> PartsOfProject<K> {
             project,
             kind: PhantomData,
         }
-    }
-
-    fn finish<T>(&self, result: Result<T, Error>) -> Result<T, ExternalError> {
-        result.map_err(|error| error.into_external(&self.project.clock))
     }
 
     async fn look(

@@ -133,11 +133,12 @@ impl External for EntriesOfProject {
         look: Look,
     ) -> Result<Observation<ReverseDNSObservation>, ExternalError> {
         let seen = self.look(desired, look).await;
-        self.finish(seen.map(|present| present.map_or(Observation::Absent, Observation::Present)))
+        self.project
+            .finish(seen.map(|present| present.map_or(Observation::Absent, Observation::Present)))
     }
 
     async fn create(&self, desired: &Desired<ReverseDNS>) -> Result<Created, ExternalError> {
-        self.finish(self.make(desired).await)
+        self.project.finish(self.make(desired).await)
     }
 
     async fn update(
@@ -150,7 +151,7 @@ impl External for EntriesOfProject {
             (Some(key), Some(name)) => self.change(key, Some(name)).await,
             _ => Ok(()),
         };
-        self.finish(changed)
+        self.project.finish(changed)
     }
 
     async fn delete(
@@ -162,7 +163,7 @@ impl External for EntriesOfProject {
             Some(key) => self.change(key, None).await,
             None => Ok(()),
         };
-        self.finish(match reset {
+        self.project.finish(match reset {
             Err(error) if error.class() == Some(Class::NotFound) => Ok(()),
             reset => reset,
         })
@@ -170,10 +171,6 @@ impl External for EntriesOfProject {
 }
 
 impl EntriesOfProject {
-    fn finish<T>(&self, result: Result<T, Error>) -> Result<T, ExternalError> {
-        result.map_err(|error| error.into_external(&self.project.clock))
-    }
-
     async fn look(
         &self,
         desired: &Desired<ReverseDNS>,

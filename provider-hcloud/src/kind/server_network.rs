@@ -1,13 +1,11 @@
 //! ServerNetwork: the attachment of a server to a network, a part of the server.
 
-use std::fmt;
-
 use api::{ServerNetwork, ServerNetworkObservation};
 use serde_json::json;
 
 use super::{
-    Error, Project, parse_id,
-    part::{PartKind, PresentOf},
+    Error, Project,
+    part::{InNetwork, PartKind, PresentOf},
     report_id, required_id,
     server::{Attachment, Fields, list},
 };
@@ -20,50 +18,33 @@ use crate::{
 #[derive(Debug)]
 pub enum ServerNetworks {}
 
-/// An attachment is found by its server and its network: there is one for each pair.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Key {
-    server: u64,
-    network: u64,
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.server, self.network)
-    }
-}
-
 impl PartKind for ServerNetworks {
     type Resource = ServerNetwork;
     type Parent = hcloud::Server;
-    type Key = Key;
+    type Key = InNetwork;
 
     const FORM: &'static str = "<server id>-<network id>";
 
-    fn parse(external_name: &str) -> Option<Key> {
-        let (server, network) = external_name.split_once('-')?;
-        Some(Key {
-            server: parse_id(server)?,
-            network: parse_id(network)?,
-        })
+    fn parse(external_name: &str) -> Option<InNetwork> {
+        InNetwork::parse(external_name)
     }
 
-    fn key(resource: &ServerNetwork) -> Result<Key, Error> {
+    fn key(resource: &ServerNetwork) -> Result<InNetwork, Error> {
         let server = resource.spec.for_provider.server_id.as_deref();
-        Ok(Key {
-            server: required_id("serverId", server)?,
+        Ok(InNetwork {
+            parent: required_id("serverId", server)?,
             network: attachment(resource)?.network,
         })
     }
 
-    fn parent(key: &Key) -> u64 {
-        key.server
+    fn parent(key: &InNetwork) -> u64 {
+        key.parent
     }
 
     async fn present(
         _: &Project,
         desired: &Desired<ServerNetwork>,
-        key: &Key,
+        key: &InNetwork,
         server: &hcloud::Server,
     ) -> Result<Option<PresentOf<Self>>, Error> {
         let Some(observed) = server.attachment(key.network) else {
@@ -72,7 +53,7 @@ impl PartKind for ServerNetworks {
         let mut alias_ips = observed.alias_ips.clone();
         alias_ips.sort_unstable();
         let report = ServerNetworkObservation {
-            server_id: report_id(key.server),
+            server_id: report_id(key.parent),
             network_id: report_id(key.network),
             ip: observed.ip.clone(),
             alias_ips,
@@ -104,14 +85,14 @@ impl PartKind for ServerNetworks {
     async fn create(
         project: &Project,
         desired: &Desired<ServerNetwork>,
-        key: &Key,
+        key: &InNetwork,
     ) -> Result<(), Error> {
         let servers = project.client.servers();
         let request = attachment(desired)?.request();
-        match servers.attach(key.server, &request).await {
+        match servers.attach(key.parent, &request).await {
             // By an earlier create whose answer was lost, or by somebody else: one attachment is as good as another.
             Err(error) if error.code() == Some("server_already_attached") => {
-                servers.doubt(key.server);
+                servers.doubt(key.parent);
                 Ok(())
             }
             attached => Ok(attached?),
@@ -121,7 +102,7 @@ impl PartKind for ServerNetworks {
     async fn update(
         project: &Project,
         desired: &Desired<ServerNetwork>,
-        key: &Key,
+        key: &InNetwork,
         present: &PresentOf<Self>,
     ) -> Result<(), Error> {
         if !present.drift.touches("aliasIps") {
@@ -134,15 +115,19 @@ impl PartKind for ServerNetworks {
             .collect();
         let servers = project.client.servers();
         Ok(servers
-            .change_alias_ips(key.server, key.network, &aliases)
+            .change_alias_ips(key.parent, key.network, &aliases)
             .await?)
     }
 
-    async fn delete(project: &Project, _: &Desired<ServerNetwork>, key: &Key) -> Result<(), Error> {
+    async fn delete(
+        project: &Project,
+        _: &Desired<ServerNetwork>,
+        key: &InNetwork,
+    ) -> Result<(), Error> {
         Ok(project
             .client
             .servers()
-            .detach(key.server, key.network)
+            .detach(key.parent, key.network)
             .await?)
     }
 }

@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 use crate::claim::cost::Cost;
 use crate::claim::platform::Provider;
 use crate::composite::{Identity, Nested};
-use crate::composition::Condition;
+use crate::composition::{self, Condition, Metadata, Object};
 use crate::label;
 use crate::name;
 use crate::ready::Readiness;
 use crate::structpb::view::ValueView;
-use crate::structpb::{View, deserializer, encode};
+use crate::structpb::{View, deserializer};
 
 /// Group and version of the provider's kinds.
 const API_VERSION: &str = "hcloud.openova.io/v1alpha1";
@@ -30,25 +30,6 @@ pub(crate) struct Owner<'a> {
     identity: &'a Identity,
     labels: &'a BTreeMap<&'static str, String>,
     provider: &'a Provider,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Object<'a, Spec> {
-    api_version: &'static str,
-    kind: &'static str,
-    metadata: Metadata<'a>,
-    spec: Spec,
-}
-
-#[derive(Serialize)]
-struct Metadata<'a> {
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    annotations: BTreeMap<&'static str, &'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    labels: &'a BTreeMap<&'static str, String>,
-    name: &'a str,
-    namespace: &'a str,
 }
 
 impl<'a> Owner<'a> {
@@ -89,13 +70,13 @@ impl<'a> Owner<'a> {
             kind,
             metadata: Metadata {
                 annotations,
-                labels: self.labels,
+                labels: composition::borrowed(self.labels),
                 name,
                 namespace: &self.identity.namespace,
             },
             spec,
         };
-        encode(&object).into()
+        object.encode()
     }
 
     /// The part of a spec that does not depend on the kind.
