@@ -25,10 +25,11 @@ mod proto;
 mod rigs;
 mod world;
 
-use std::io::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
@@ -96,17 +97,28 @@ fn main() -> ExitCode {
         boot::TESTS,
         cluster::TESTS,
     ];
+    let failures = Arc::new(Mutex::new(String::new()));
     let trials = modules.into_iter().flatten().map(|test| {
         let (runtime, world) = (Arc::clone(&runtime), Arc::clone(&world));
+        let failures = Arc::clone(&failures);
         let name = test.name.trim_start_matches("integration::");
         Trial::test(name, move || {
-            (test.run)(&runtime, &world).map_err(|error| Failed::from(format!("{error:#}")))
+            (test.run)(&runtime, &world).map_err(|error| {
+                if let Ok(mut failures) = failures.lock() {
+                    let _ = writeln!(failures, "{name} failed: {error:#}");
+                }
+                Failed::from(format!("{error:#}"))
+            })
         })
     });
     let conclusion = libtest_mimic::run(&args, trials.collect());
     // The tests are gone, and with them their shares.
     if let Some(world) = Arc::into_inner(world) {
         runtime.block_on(world.stop(conclusion.has_failed()));
+    }
+    // Once more at the very end: the logs that were printed in between are long, and what failed is what a reader looks for.
+    if let Ok(failures) = failures.lock() {
+        let _ = std::io::stderr().write_all(failures.as_bytes());
     }
     conclusion.exit_code()
 }
