@@ -34,6 +34,7 @@ pub mod region;
 pub mod row;
 pub mod site;
 pub mod ssh;
+pub mod teardown;
 pub mod validate;
 
 pub use cluster::{ClusterSpec, ClusterStatus};

@@ -82,14 +82,43 @@ pub struct Serve {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Print everything that a claim results in, without a cluster.
-    Render {
-        /// File with claims or composite resources; - reads standard input.
-        file: PathBuf,
+    ///
+    /// The function is called as Crossplane would call it, in a world in which everything
+    /// works. Ids are counted there, and addresses are those for documentation. Nothing is
+    /// made, and values of Secrets are not shown.
+    #[command(after_long_help = EXIT_STATUS)]
+    Render(Render),
+}
 
-        /// Form of the output.
-        #[arg(short, long, value_enum, default_value_t = Format::Yaml)]
-        output: Format,
-    },
+const EXIT_STATUS: &str = "Exit status:
+  0  it was rendered; with --diff: there is no difference
+  1  it cannot be rendered: the message names the document or the object, and the field
+  2  the arguments are wrong
+  3  with --diff: there are differences, or steps that wait for an approval
+  4  with --diff: something is destroyed or replaced
+";
+
+/// What to render.
+#[derive(Debug, clap::Args)]
+pub struct Render {
+    /// File with claims or composite resources; - reads standard input.
+    pub file: PathBuf,
+
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value_t = Format::Yaml, conflicts_with = "diff")]
+    pub output: Format,
+
+    /// File with facts about the cloud: the objects Pricing, ServerType and
+    /// LoadBalancerType as kubectl get -o yaml prints them. They decide which server type
+    /// is taken and what it costs, and names that the cloud does not know are refused.
+    #[arg(long, value_name = "FILE")]
+    pub facts: Option<PathBuf>,
+
+    /// Print what would change if this were there now: a file with the earlier claim, or
+    /// with what was rendered from it as YAML. Decisions that were made then stay, and
+    /// what needs an approval waits.
+    #[arg(long, value_name = "OLD")]
+    pub diff: Option<PathBuf>,
 }
 
 /// Form in which a rendered tree is printed.
@@ -99,6 +128,13 @@ pub enum Format {
     Yaml,
     /// One line for each object, indented.
     Tree,
+    /// A flowchart in the language of Mermaid.
+    Mermaid,
+    /// A picture.
+    #[value(alias = "graph")]
+    Svg,
+    /// What it costs each month, by region and pool; needs --facts.
+    Cost,
 }
 
 /// `host:port`, or `:port`.
@@ -201,6 +237,30 @@ mod tests {
         .unwrap();
         assert_eq!(options.address.to_string(), "127.0.0.7:9443");
         assert_eq!(options.metrics_address.to_string(), "127.0.0.1:0");
+    }
+
+    fn render(args: &[&str]) -> Result<Render, clap::error::ErrorKind> {
+        let args = ["function", "render"].iter().chain(args);
+        match Args::try_parse_from(args)
+            .map_err(|error| error.kind())?
+            .command
+        {
+            Some(Command::Render(render)) => Ok(render),
+            None => Err(clap::error::ErrorKind::MissingSubcommand),
+        }
+    }
+
+    #[test]
+    fn a_difference_has_one_form() {
+        assert_eq!(render(&["claim.yaml"]).unwrap().output, Format::Yaml);
+        let graph = render(&["claim.yaml", "-o", "graph"]).unwrap();
+        assert_eq!(graph.output, Format::Svg);
+        let old = render(&["claim.yaml", "--diff", "old.yaml"]).unwrap().diff;
+        assert_eq!(old, Some("old.yaml".into()));
+        assert_eq!(
+            render(&["claim.yaml", "--diff", "old.yaml", "-o", "tree"]).unwrap_err(),
+            clap::error::ErrorKind::ArgumentConflict
+        );
     }
 
     #[test]

@@ -20,15 +20,13 @@ use std::fmt;
 
 use bytes::Bytes;
 use crossplane_proto::v1;
+use crossplane_proto::v1::resource_selector::Match;
 use provider_hcloud_api::reference::LocalSecretKeySelector;
 
 use crate::claim::cluster::{Distribution, EndpointType, UserData};
 use crate::claim::load_balancer::{Algorithm, LoadBalancer, Protocol, Service, Target};
 use crate::claim::node_pool::{NodePool, NodeRole};
-use crate::claim::validate::Problem;
-use crate::claim::{
-    ClusterSpec, ClusterStatus, LoadBalancerSpec, LoadBalancerStatus, NodePoolSpec, Problems,
-};
+use crate::claim::{LoadBalancerSpec, LoadBalancerStatus, NodePoolSpec, Problems};
 use crate::composite::Cluster;
 use crate::composition::{Composition, Condition, Desired, Status, composite};
 use crate::environment::Environment;
@@ -43,6 +41,7 @@ mod access;
 mod autoscaler;
 mod bucket;
 mod data;
+mod external;
 mod roots;
 mod spec;
 mod status;
@@ -52,8 +51,6 @@ use roots::Roots;
 use spec::Complete;
 use user_data::Document;
 
-pub use bucket::requirements;
-
 /// Key of the Secret with the roots of trust.
 const ROOTS: &str = "pki";
 /// Key of the Secret with the kubeconfig.
@@ -62,6 +59,9 @@ const KUBECONFIG: &str = "kubeconfig";
 const ETCD: &str = "etcd";
 /// Key of the load balancer in front of the API servers.
 const API: &str = "api";
+/// Last part of its name. The hyphen adds a hash: load balancers of regions lie one part
+/// higher, and could come to the same name otherwise.
+const API_NAME: &str = "kube-api";
 /// Key of the Secret with the node templates of the cluster autoscaler.
 const AUTOSCALER: &str = "autoscaler";
 /// Keys of the Secrets with user data: this prefix and whose they are.
@@ -108,34 +108,27 @@ impl fmt::Debug for Call<'_> {
 /// lost or damaged.
 pub fn compose(cluster: &Cluster, call: &Call<'_>) -> Result<Composition, Problems> {
     match cluster.spec.cluster.distribution {
-        Distribution::External => external(&cluster.spec),
+        Distribution::External => external::compose(&cluster.spec, call),
         Distribution::K3s => servers(cluster, call),
     }
 }
 
-/// A cluster that others made: there is nothing to do but to say how it is reached.
-fn external(spec: &ClusterSpec) -> Result<Composition, Problems> {
-    let cluster = &spec.cluster;
-    let kubeconfig = cluster.kubeconfig_secret_ref.as_ref();
-    if kubeconfig.is_none() && !cluster.management {
-        return Err(Problem::new(
-            "spec.cluster.kubeconfigSecretRef",
-            "an external cluster is reached by the kubeconfig in a Secret: name the Secret, or set management to true for the cluster that Crossplane runs in",
-        )
-        .into());
-    }
-    Ok(Composition {
-        desired: Vec::new(),
-        status: Status::Cluster(ClusterStatus {
-            kubeconfig_secret: kubeconfig.map(|secret| secret.name.clone()),
-            version: cluster.version.clone(),
-            ..ClusterStatus::default()
-        }),
-        conditions: vec![
-            Condition::yes(Condition::VALID, "Accepted"),
-            Condition::yes(Condition::INFRASTRUCTURE_READY, "Available"),
-        ],
-    })
+/// What Crossplane has to look up for a cluster, by key.
+pub fn requirements(cluster: &Cluster) -> BTreeMap<String, v1::ResourceSelector> {
+    let required = [bucket::requirement(cluster), external::requirement(cluster)];
+    required
+        .into_iter()
+        .flatten()
+        .map(|(key, secret)| {
+            let selector = v1::ResourceSelector {
+                api_version: "v1".to_owned(),
+                kind: "Secret".to_owned(),
+                namespace: Some(cluster.identity.namespace.clone()),
+                r#match: Some(Match::MatchName(secret.to_owned())),
+            };
+            (key.to_owned(), selector)
+        })
+        .collect()
 }
 
 fn servers(cluster: &Cluster, call: &Call<'_>) -> Result<Composition, Problems> {
@@ -165,7 +158,7 @@ fn servers(cluster: &Cluster, call: &Call<'_>) -> Result<Composition, Problems> 
         parts: Vec::new(),
     };
     rendering.roots(&roots);
-    let reachable = endpoint.is_some() && balancer.healthy > 0;
+    let reachable = endpoint.is_some() && balancer.healthy;
     rendering.api(&spec, reachable, initialised);
     let mut status = status::of(&spec, call.observed, &balancer);
     if roots.observed {
@@ -175,7 +168,7 @@ fn servers(cluster: &Cluster, call: &Call<'_>) -> Result<Composition, Problems> 
             status.kubeconfig_secret =
                 Some(rendering.secret(KUBECONFIG, &[KUBECONFIG], &kubeconfig));
         }
-        if initialised || balancer.healthy > 0 {
+        if initialised || balancer.healthy {
             rendering.etcd(&fingerprint);
         }
         rendering.user_data(&documents);
@@ -290,7 +283,7 @@ impl Rendering<'_> {
         };
         let object = composite(
             "XLoadBalancer",
-            &object_name(self.cluster, &[API]),
+            &object_name(self.cluster, &[API_NAME]),
             &identity.namespace,
             labels,
             LoadBalancerSpec {

@@ -11,8 +11,8 @@ use crate::claim::{
     ClusterSpec, LoadBalancerSpec, NodeGroupSpec, NodePoolSpec, PlatformSpec, RegionSpec,
 };
 use crate::label;
-use crate::structpb::deserializer;
 use crate::structpb::view::{ValueView, View};
+use crate::structpb::{Mismatch, deserializer};
 
 /// A composite resource of a kind that this function composes.
 #[derive(Debug)]
@@ -197,23 +197,77 @@ fn text(object: View<'_>, path: &[&str]) -> String {
     object.text(path).unwrap_or_default().to_owned()
 }
 
-/// Reads the spec strictly: a field that nobody knows is a mistake that would
-/// otherwise be ignored in silence.
-fn typed_spec<T: DeserializeOwned>(object: View<'_>) -> Result<T, Problem> {
-    let fields = object.get("spec").and_then(ValueView::object);
-    let fields = fields.into_iter().flat_map(View::fields);
-    let ours = fields.filter(|field| !matches!(field, Ok((name, _)) if MACHINERY.contains(name)));
-    // Where a mistake is, only a second reading finds out: to keep track of it costs
-    // as much as the reading.
-    T::deserialize(deserializer(ours)).or_else(|_| traced(spec(object)))
+/// Reads the spec of a composite resource strictly: a field that nobody knows is a
+/// mistake that would otherwise be ignored in silence.
+///
+/// # Errors
+///
+/// What is wrong, with its path inside the spec.
+pub(crate) fn typed_spec<T: DeserializeOwned>(object: View<'_>) -> Result<T, Mismatch> {
+    let spec = object.get("spec").and_then(ValueView::object);
+    let entries = spec.into_iter().flat_map(View::entries);
+    let machinery = |name: &[u8]| MACHINERY.iter().any(|field| field.as_bytes() == name);
+    let ours = entries.filter(|entry| !matches!(entry, Ok((name, _)) if machinery(name)));
+    T::deserialize(deserializer(ours))
 }
 
-fn traced<T: DeserializeOwned>(spec: Map<String, Value>) -> Result<T, Problem> {
-    serde_path_to_error::deserialize(Value::Object(spec)).map_err(|error| {
-        let path = match error.path().to_string().as_str() {
-            "." => "spec".to_owned(),
+impl From<Mismatch> for Error {
+    fn from(mismatch: Mismatch) -> Self {
+        let path = match mismatch.path() {
+            "" => "spec".to_owned(),
             path => format!("spec.{path}"),
         };
-        Problem::new(path, error.into_inner())
-    })
+        Problem::new(path, mismatch.why()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::structpb::encode;
+
+    fn platform(metadata: &Value, spec: &Value) -> Result<Platform, String> {
+        let object = encode(&json!({"kind": "XPlatform", "metadata": metadata, "spec": spec}));
+        match Composite::read(View::new(&object)) {
+            Ok(Composite::Platform(platform)) => Ok(platform),
+            Ok(other) => Err(format!("{other:?}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_platform_is_named_after_what_a_person_wrote() {
+        let regions = json!([{"name": "a", "location": "fsn1"}]);
+        let claimed = platform(
+            &json!({"name": "demo-x7x2k"}),
+            &json!({
+                "claimRef": {"name": "demo", "namespace": "team"},
+                "resourceRefs": [],
+                "regions": regions,
+            }),
+        )
+        .unwrap();
+        let written = platform(
+            &json!({"name": "demo", "namespace": "team"}),
+            &json!({"crossplane": {"resourceRefs": []}, "regions": regions}),
+        )
+        .unwrap();
+        assert_eq!(claimed.identity, written.identity);
+        assert_eq!(claimed.spec, written.spec);
+        assert_eq!(
+            (claimed.root_kind, written.root_kind),
+            ("Platform", "XPlatform")
+        );
+    }
+
+    #[test]
+    fn a_platform_of_no_namespace_needs_a_claim() {
+        let spec = json!({"regions": [{"name": "a", "location": "fsn1"}]});
+        assert_eq!(
+            platform(&json!({"name": "demo"}), &spec).unwrap_err(),
+            "spec.claimRef: an XPlatform without a claim has no namespace to live in: delete it and create a Platform in a namespace"
+        );
+    }
 }

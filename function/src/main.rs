@@ -4,20 +4,21 @@ use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
-use function_xplatform::cli::{Args, Command, Format, Serve};
-use function_xplatform::{offline, server};
+use function_xplatform::cli::{Args, Command, Format, Render, Serve};
+use function_xplatform::offline::{self, Before, Claims, Difference, Facts, Gravity};
+use function_xplatform::server;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let args = Args::parse();
     let result = match args.command {
-        None => serve(args.serve, args.debug),
-        Some(Command::Render { file, output }) => render(&file, output),
+        None => serve(args.serve, args.debug).map(|()| ExitCode::SUCCESS),
+        Some(Command::Render(args)) => render(&args),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "function-xplatform: {error:#}");
             ExitCode::FAILURE
@@ -61,22 +62,60 @@ async fn serve(serve: Serve, debug: bool) -> Result<()> {
     Ok(())
 }
 
-fn render(file: &Path, output: Format) -> Result<()> {
-    let mut yaml = String::new();
-    if file == Path::new("-") {
+fn render(args: &Render) -> Result<ExitCode> {
+    let inputs = [Some(&args.file), args.facts.as_ref(), args.diff.as_ref()];
+    let inputs = inputs.into_iter().flatten();
+    if inputs.filter(|file| is_standard_input(file)).count() > 1 {
+        bail!("standard input can be read once: write the others into files");
+    }
+    let cannot = |file: &Path| format!("cannot render {}", file.display());
+    let facts = match &args.facts {
+        Some(file) => Facts::read(&read(file)?)
+            .with_context(|| format!("cannot read facts from {}", file.display()))?,
+        None => Facts::default(),
+    };
+    let claims = Claims::read(&read(&args.file)?).with_context(|| cannot(&args.file))?;
+    let Some(old) = &args.diff else {
+        let nodes = offline::render(&claims, &facts).with_context(|| cannot(&args.file))?;
+        print(&match args.output {
+            Format::Yaml => offline::yaml(&nodes).context("cannot write YAML")?,
+            Format::Tree => offline::tree(&nodes),
+            Format::Mermaid => offline::mermaid(&nodes),
+            Format::Svg => offline::svg(&nodes),
+            Format::Cost => offline::cost(&nodes, &facts),
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let before = Before::read(&read(old)?).with_context(|| cannot(old))?;
+    let (mut world, before) = before.world(&facts).with_context(|| cannot(old))?;
+    world.apply(&claims).with_context(|| cannot(&args.file))?;
+    let difference = Difference::between(&before, &world.nodes());
+    print(&difference.to_string())?;
+    Ok(match difference.gravity() {
+        Gravity::Nothing => ExitCode::SUCCESS,
+        Gravity::Changes => ExitCode::from(3),
+        Gravity::Loses => ExitCode::from(4),
+    })
+}
+
+fn is_standard_input(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+fn read(file: &Path) -> Result<String> {
+    let mut text = String::new();
+    if is_standard_input(file) {
         std::io::stdin()
-            .read_to_string(&mut yaml)
+            .read_to_string(&mut text)
             .context("cannot read standard input")?;
     } else {
-        yaml = std::fs::read_to_string(file)
+        text = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read {}", file.display()))?;
     }
-    let nodes =
-        offline::render(&yaml).with_context(|| format!("cannot render {}", file.display()))?;
-    let text = match output {
-        Format::Yaml => offline::yaml(&nodes).context("cannot write YAML")?,
-        Format::Tree => offline::tree(&nodes),
-    };
+    Ok(text)
+}
+
+fn print(text: &str) -> Result<()> {
     std::io::stdout()
         .write_all(text.as_bytes())
         .context("cannot write to standard output")

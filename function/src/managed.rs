@@ -44,7 +44,7 @@ impl<'a> Owner<'a> {
 
     /// A managed resource as a `Struct`.
     pub(crate) fn object(&self, kind: &'static str, name: &str, spec: impl Serialize) -> Bytes {
-        self.encode(kind, name, BTreeMap::new(), spec)
+        self.annotated(kind, name, BTreeMap::new(), spec)
     }
 
     /// A managed resource that stands for an external resource with this external name.
@@ -55,10 +55,11 @@ impl<'a> Owner<'a> {
         external_name: &str,
         spec: impl Serialize,
     ) -> Bytes {
-        self.encode(kind, name, [(EXTERNAL_NAME, external_name)].into(), spec)
+        self.annotated(kind, name, [(EXTERNAL_NAME, external_name)].into(), spec)
     }
 
-    fn encode(
+    /// A managed resource with annotations.
+    pub(crate) fn annotated(
         &self,
         kind: &'static str,
         name: &str,
@@ -112,7 +113,7 @@ impl<'a> Owner<'a> {
 /// A part of an observed object, when it is there and as it should be.
 pub(crate) fn read<T: DeserializeOwned>(object: View<'_>, path: &[&str]) -> Option<T> {
     let part = object.at(path).and_then(ValueView::object)?;
-    T::deserialize(deserializer(part.fields())).ok()
+    T::deserialize(deserializer(part.entries())).ok()
 }
 
 /// What the provider reported of the external resource.

@@ -9,6 +9,8 @@ use provider_hcloud_api::{
     PlacementGroupParameters, PlacementGroupSpec, PlacementGroupType, ServerParameters, ServerSpec,
 };
 
+use crate::claim::node_group::{OBJECTS, objects};
+use crate::claim::node_pool::GROUP;
 use crate::claim::validate::Problem;
 use crate::claim::{NodeGroupSpec, NodeGroupStatus, Problems};
 use crate::composite::NodeGroup;
@@ -98,8 +100,32 @@ fn count(items: impl Iterator) -> u32 {
     u32::try_from(items.count()).unwrap_or(u32::MAX)
 }
 
-/// The addresses of all servers must be in the subnet.
+/// There must not be too many servers and volumes, and the addresses of all servers must
+/// be in the subnet.
 fn check(spec: &NodeGroupSpec) -> Result<(), Problems> {
+    let servers = spec.to.checked_sub(spec.from).map(|more| more.saturating_add(1));
+    let Some(servers) = servers.filter(|servers| *servers <= GROUP) else {
+        return Err(Problem::new(
+            "spec.to",
+            format_args!(
+                "a group has 1 to {GROUP} servers, not those from {} to {}: write {0} to {}",
+                spec.from,
+                spec.to,
+                spec.from.saturating_add(GROUP - 1)
+            ),
+        )
+        .into());
+    };
+    let objects = objects(servers, spec.machine.volumes.len());
+    if objects > OBJECTS {
+        return Err(Problem::new(
+            "spec.machine.volumes",
+            format_args!(
+                "{servers} servers with their volumes make a group of {objects} objects, and {OBJECTS} are the most: make the group smaller, or the volumes fewer"
+            ),
+        )
+        .into());
+    }
     let Some(first) = spec.first_address else {
         return Ok(());
     };

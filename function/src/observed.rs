@@ -40,9 +40,9 @@ impl Observed {
 }
 
 /// A status condition of an observed object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Condition<'a> {
-    kind: Option<ValueView<'a>>,
+    kind: &'a str,
     status: Option<ValueView<'a>>,
     reason: Option<ValueView<'a>>,
     message: Option<ValueView<'a>>,
@@ -51,15 +51,18 @@ pub struct Condition<'a> {
 
 impl<'a> Condition<'a> {
     fn read(condition: View<'a>) -> Self {
-        let [kind, status, reason, message, generation] =
-            condition.pick(["type", "status", "reason", "message", "observedGeneration"]);
-        Self {
-            kind,
-            status,
-            reason,
-            message,
-            generation,
+        let mut read = Self::default();
+        for (name, value) in condition.entries().filter_map(Result::ok) {
+            match name {
+                b"type" => read.kind = text(Some(value)),
+                b"status" => read.status = Some(value),
+                b"reason" => read.reason = Some(value),
+                b"message" => read.message = Some(value),
+                b"observedGeneration" => read.generation = Some(value),
+                _ => {}
+            }
         }
+        read
     }
 
     /// `True`, `False` or `Unknown`.
@@ -107,7 +110,6 @@ impl<'a> Conditions<'a> {
 
     /// The condition of this type.
     pub fn get(&self, kind: &str) -> Option<&Condition<'a>> {
-        let of_kind = |condition: &&Condition<'_>| condition.kind.is_some_and(|is| is.is(kind));
-        self.0.iter().find(of_kind)
+        self.0.iter().find(|condition| condition.kind == kind)
     }
 }

@@ -19,6 +19,7 @@ mod pool;
 mod record;
 mod region;
 mod step;
+mod teardown;
 
 use std::collections::BTreeMap;
 
@@ -33,13 +34,13 @@ use self::facts::{Facts, PRICING};
 use self::record::Recorded;
 use self::region::{Neighbours, Planner};
 use self::step::Steps;
+use crate::claim::API_VERSION;
 use crate::claim::cost::Cost;
 use crate::claim::firewall::Peer;
 use crate::claim::network::{InterRegion, NetworkStatus, Range};
 use crate::claim::platform::{PlatformStatus, RegionRow};
 use crate::claim::ssh::SshKey;
 use crate::claim::validate::{Problems, ValidPlatform, ValidRegion};
-use crate::claim::{API_VERSION, RegionSpec};
 use crate::composite::{self, Identity};
 use crate::composition::{
     Composition, Condition, Desired, Metadata, Object, Status, composite, summary,
@@ -67,7 +68,7 @@ pub fn platform(
 ) -> Result<Composition, Problems> {
     let mut existing = Recorded::all(observed);
     if claim.teardown {
-        return Ok(teardown(identity, &existing));
+        return Ok(teardown::platform(identity, &existing, claim.sweep));
     }
     let allocated = allocate(claim, &existing)?;
     let facts = Facts::read(observed);
@@ -258,6 +259,7 @@ fn row(
     RegionRow {
         clusters: status.clusters,
         cost: status.cost,
+        foreign: status.foreign,
         load_balancers: status.load_balancers,
         location: region.location.clone(),
         message: ready.message.clone(),
@@ -287,69 +289,18 @@ fn removal(region: &str, child: &Recorded<'_>, added: &[(String, String)]) -> St
             " (region {new} in the same location is another one: if {region} was to be renamed, write {region} again)"
         ));
     }
+    why.push_str(&teardown::warning(&child.status));
     why
 }
 
-/// A child whose removal waits for approval.
+/// A child whose removal waits for approval. No teardown goes on in it.
 fn as_it_is(identity: &Identity, region: &str, child: View<'_>) -> Desired {
+    let mut spec = composite::spec(child);
+    spec.remove("teardown");
     Desired {
         key: [REGION, region].concat(),
-        object: region_object(identity, region, &composite::spec(child)),
+        object: region_object(identity, region, &spec),
         ready: ready::of(Some(child), &[]).ready,
-    }
-}
-
-/// Takes everything down in two steps: clusters and load balancers first, then the
-/// regions that they stand in. Each step is seen in the specs that are observed.
-fn teardown(identity: &Identity, existing: &BTreeMap<&str, Recorded<'_>>) -> Composition {
-    let mut desired = Vec::new();
-    let mut status = PlatformStatus::default();
-    for (region, child) in existing {
-        // What cannot be read cannot be emptied and goes as a whole.
-        let Ok(spec) = child.spec() else { continue };
-        if spec.clusters.is_empty() && spec.load_balancers.is_empty() {
-            continue;
-        }
-        let emptied = RegionSpec {
-            clusters: Vec::new(),
-            load_balancers: Vec::new(),
-            ..spec.clone()
-        };
-        desired.push(Desired {
-            key: [REGION, region].concat(),
-            object: region_object(identity, region, &emptied),
-            ready: false,
-        });
-        status.regions.push(RegionRow {
-            clusters: Vec::new(),
-            cost: None,
-            load_balancers: Vec::new(),
-            location: spec.location.clone(),
-            message: "its clusters and load balancers go first".to_owned(),
-            name: (*region).to_owned(),
-            network: child.status.network.clone(),
-            ready: false,
-            reason: "TearingDown".to_owned(),
-        });
-    }
-    let message = if existing.is_empty() {
-        "the platform has been taken down: delete the claim, or set spec.operations.deletion.teardown to false to build it again"
-    } else {
-        "the platform is being taken down: wait until status.regions is empty, then delete the claim"
-    };
-    let reason = if existing.is_empty() {
-        "TornDown"
-    } else {
-        "TearingDown"
-    };
-    Composition {
-        desired,
-        status: Status::Platform(status),
-        conditions: vec![
-            Condition::yes(Condition::VALID, "Accepted"),
-            Condition::no(Condition::INFRASTRUCTURE_READY, reason, message.to_owned()),
-            Condition::yes(Condition::CHANGES_APPLIED, "NothingPending"),
-        ],
     }
 }
 

@@ -29,6 +29,7 @@ use crate::{label, name};
 
 mod check;
 mod firewall;
+mod inventory;
 
 use crate::managed::{self, Owner, Part};
 
@@ -72,6 +73,7 @@ pub fn compose(region: &Region, observed: &Observed) -> Result<Composition, Prob
     if has_servers(spec) || !spec.firewall.is_empty() {
         rendering.firewall(rules);
     }
+    let told = rendering.inventory();
     rendering.ssh_keys();
     let clusters = spec
         .clusters
@@ -86,12 +88,14 @@ pub fn compose(region: &Region, observed: &Observed) -> Result<Composition, Prob
         cost: cost(spec, &clusters, &load_balancers),
         clusters,
         firewall_id: id(FIREWALL),
+        foreign: told.foreign,
         load_balancers,
         network: NetworkStatus {
             cidr: Some(spec.network.cidr),
             id: id(NETWORK),
         },
         public_addresses: public_addresses(addresses),
+        teardown: told.stage,
     };
     Ok(Composition {
         desired: rendering.desired,

@@ -120,3 +120,6 @@ fn compose(composite: Composite, inputs: Inputs<'_>) -> Result<Composition, comp
     }
     .map_err(composite::Error::Spec)
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ pub mod view;
 mod wire;
 
 pub use decode::decode;
-pub use deserialize::deserializer;
+pub use deserialize::{Mismatch, deserializer};
 pub use encode::encode;
 pub use view::View;
 

@@ -81,13 +81,27 @@ pub const KINDS: [Kind; 6] = [
 ];
 
 impl Kind {
-    /// The CompositeResourceDefinition.
+    /// The CompositeResourceDefinition, with the kind's claim where it has one.
     ///
     /// A kind with a claim exists only in the older version of definitions, where it is
     /// cluster-scoped; the others are namespaced.
     pub fn definition(&self) -> Value {
+        let mut definition = self.namespaced_definition();
+        if let Some((kind, plural)) = self.claim {
+            definition["apiVersion"] = json!("apiextensions.crossplane.io/v1");
+            definition["spec"]["scope"] = json!("LegacyCluster");
+            definition["spec"]["claimNames"] = json!({"kind": kind, "plural": plural});
+            // Nested composites go before what they stand on.
+            definition["spec"]["defaultCompositeDeletePolicy"] = json!("Foreground");
+        }
+        definition
+    }
+
+    /// The CompositeResourceDefinition for those who use no claims: people write the
+    /// composite resource itself. It takes the place of [`Self::definition`] on a cluster.
+    pub fn namespaced_definition(&self) -> Value {
         let (spec, status) = (self.schema)();
-        let mut definition = json!({
+        json!({
             "apiVersion": "apiextensions.crossplane.io/v2",
             "kind": "CompositeResourceDefinition",
             "metadata": {"name": format!("{}.{GROUP}", self.plural)},
@@ -108,15 +122,7 @@ impl Kind {
                     }},
                 }],
             },
-        });
-        if let Some((kind, plural)) = self.claim {
-            definition["apiVersion"] = json!("apiextensions.crossplane.io/v1");
-            definition["spec"]["scope"] = json!("LegacyCluster");
-            definition["spec"]["claimNames"] = json!({"kind": kind, "plural": plural});
-            // Nested composites go before what they stand on.
-            definition["spec"]["defaultCompositeDeletePolicy"] = json!("Foreground");
-        }
-        definition
+        })
     }
 
     /// The Composition: one step, this function.

@@ -11,7 +11,7 @@ pub const PACKAGES: &[Package] = &[
         name: "function-xplatform",
         kind: Kind::Function,
         directory: "package/function",
-        objects: None,
+        objects: &[],
         examples: None,
         binary: Some("function-xplatform"),
     },
@@ -19,7 +19,7 @@ pub const PACKAGES: &[Package] = &[
         name: "provider-hcloud",
         kind: Kind::Provider,
         directory: "package/provider-hcloud",
-        objects: Some("crds"),
+        objects: &["package/provider-hcloud/crds"],
         examples: None,
         binary: Some("provider-hcloud"),
     },
@@ -27,8 +27,23 @@ pub const PACKAGES: &[Package] = &[
         name: "configuration-xplatform",
         kind: Kind::Configuration,
         directory: "package/configuration",
-        objects: Some("apis"),
+        objects: &["package/configuration/apis"],
         examples: Some("examples"),
+        binary: None,
+    },
+    Package {
+        name: "configuration-xplatform-v2",
+        kind: Kind::Configuration,
+        directory: "package/configuration-v2",
+        objects: &[
+            "package/configuration-v2/apis",
+            "package/configuration/apis/xcluster",
+            "package/configuration/apis/xloadbalancer",
+            "package/configuration/apis/xnodegroup",
+            "package/configuration/apis/xnodepool",
+            "package/configuration/apis/xregion",
+        ],
+        examples: Some("examples/v2"),
         binary: None,
     },
 ];
@@ -42,9 +57,9 @@ pub struct Package {
     pub kind: Kind,
     /// The directory of `crossplane.yaml`, relative to the workspace.
     pub directory: &'static str,
-    /// The directory of the objects that the package installs, relative to `directory`; searched for
+    /// The directories of the objects that the package installs, relative to the workspace; searched for
     /// `*.yaml` at any depth.
-    pub objects: Option<&'static str>,
+    pub objects: &'static [&'static str],
     /// The directory whose `*.yaml` files travel as examples, relative to the workspace; not searched
     /// deeper. Left out when it does not exist.
     pub examples: Option<&'static str>,

@@ -377,21 +377,20 @@ impl ActivationPolicy {
     }
 }
 
-/// The objects that a package installs, in the order of their paths.
+/// The objects that a package installs, in the order of its directories and of the paths in each.
 fn objects(workspace: &Path, package: &'static Package) -> Result<Vec<Object>, StreamError> {
-    let Some(directory) = package.objects else {
-        return Ok(Vec::new());
-    };
-    let directory = Path::new(package.directory).join(directory);
     let mut objects = Vec::new();
-    for path in yaml_files(workspace, &directory, Depth::Any, package)? {
-        objects.extend(Object::read_all(workspace, &path, package)?);
-    }
-    if objects.is_empty() {
-        return Err(StreamError::NoObjects {
-            package: package.name,
-            path: directory.display().to_string(),
-        });
+    for directory in package.objects {
+        let before = objects.len();
+        for path in yaml_files(workspace, Path::new(directory), Depth::Any, package)? {
+            objects.extend(Object::read_all(workspace, &path, package)?);
+        }
+        if objects.len() == before {
+            return Err(StreamError::NoObjects {
+                package: package.name,
+                path: (*directory).to_owned(),
+            });
+        }
     }
     Ok(objects)
 }

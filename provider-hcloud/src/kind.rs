@@ -12,6 +12,7 @@ pub mod error;
 pub mod fact;
 pub mod firewall;
 pub mod image;
+pub mod inventory;
 pub mod load_balancer;
 pub mod load_balancer_network;
 pub mod load_balancer_service;

@@ -74,6 +74,7 @@ kinds![
     Parts<kind::load_balancer_service::LoadBalancerServices>,
     Parts<kind::load_balancer_target::LoadBalancerTargets>,
     kind::reverse_dns::ReverseDnsEntries,
+    kind::inventory::Inventories,
     Facts<kind::location::Locations>,
     Facts<kind::image::Images>,
     Facts<kind::server_type::ServerTypes>,

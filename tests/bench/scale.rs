@@ -1,7 +1,7 @@
-//! The provider with many objects, beside the floor of the same API server.
+//! The provider with many objects, beside the floor of the same API server; and a whole platform with 400 servers.
 //!
 //! `cargo bench -p xplatform-tests --bench scale` builds the provider as it is shipped and prints a table with the aims
-//! beside the figures; it takes about five minutes. Parts by name: `-- burst servers large steady change recovery`.
+//! beside the figures; it takes about five minutes. Parts by name: `-- burst servers large steady change recovery tree`.
 //!
 //! The floor is what the API server itself needs when a client writes the same objects as often as the provider does,
 //! and does nothing else.
@@ -10,6 +10,7 @@ mod cluster;
 mod program;
 mod report;
 mod shipped;
+mod tree;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -80,6 +81,9 @@ fn main() -> Result<()> {
         }
         if wanted("large") {
             large(&mut table, &binary).await?;
+        }
+        if wanted("tree") {
+            tree::measure(&mut table, &built).await?;
         }
         anyhow::Ok(())
     })?;

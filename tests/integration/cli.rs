@@ -1,39 +1,49 @@
 //! The official command line client and core's own render engine as judges of our packages, examples and function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail, ensure};
-use function_xplatform::offline::{self, Node};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use function_xplatform::offline::{self, Claims, Facts, Node};
 use function_xplatform::respond::Ttl;
 use function_xplatform::server;
 use function_xplatform::xrd::{FUNCTION_NAME, KINDS};
+use hcloud_simulator::{DEFAULT_TOKEN, Simulator};
+use http::Method;
+use package::Package;
 use rig::apply::documents;
 use rig::tools;
+use rig::xplatform::{CLAIMS, NAMESPACED};
 use serde_json::{Map, Value, json};
 use tokio::process::Command;
 
-use crate::tests;
 use crate::world::World;
+use crate::{client, tests};
 
 tests!(
     the_official_client_accepts_our_definitions_compositions_and_examples,
     the_official_client_refuses_a_bad_claim,
     core_composes_what_render_shows,
+    the_example_of_facts_has_the_prices_of_the_simulated_cloud,
 );
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Definitions, Compositions and CRDs in a directory, as extensions for the client.
-fn extensions() -> Result<tempfile::TempDir> {
+/// Definitions and Compositions of a configuration and the provider's CRDs in a directory, as extensions for the client.
+fn extensions(configuration: &str) -> Result<tempfile::TempDir> {
     let dir = tempfile::tempdir()?;
-    for root in ["package/configuration/apis", "package/provider-hcloud/crds"] {
-        for (index, file) in yaml_files(&repository().join(root))?.iter().enumerate() {
-            let name = format!("{}-{index}.yaml", root.replace('/', "-"));
-            std::fs::copy(file, dir.path().join(name))?;
+    for name in [configuration, "provider-hcloud"] {
+        let package = Package::named(name).with_context(|| format!("{name} is no package"))?;
+        for root in package.objects {
+            for (index, file) in yaml_files(&repository().join(root))?.iter().enumerate() {
+                let name = format!("{}-{index}.yaml", root.replace('/', "-"));
+                std::fs::copy(file, dir.path().join(name))?;
+            }
         }
     }
     Ok(dir)
@@ -57,9 +67,9 @@ pub(crate) fn yaml_files(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-async fn validate(resources: &Path) -> Result<(bool, String)> {
+async fn validate(configuration: &str, resources: &Path) -> Result<(bool, String)> {
     let [client] = tools::prepare([&tools::CROSSPLANE_CLI]).await?;
-    let extensions = extensions()?;
+    let extensions = extensions(configuration)?;
     let cache = tempfile::tempdir()?;
     let output = Command::new(&client.binary)
         .args(["resource", "validate", "--crossplane-image=", "--cache-dir"])
@@ -81,6 +91,7 @@ async fn validate(resources: &Path) -> Result<(bool, String)> {
 async fn the_official_client_accepts_our_definitions_compositions_and_examples(
     _: &World,
 ) -> Result<()> {
+    let without_claims = repository().join("examples/v2");
     for file in yaml_files(&repository().join("examples"))? {
         // The client knows the kinds of packages only: what is Kubernetes' or Crossplane's own it reports as unknown.
         let ours: Vec<_> = documents(&std::fs::read_to_string(&file)?)?
@@ -101,7 +112,12 @@ async fn the_official_client_accepts_our_definitions_compositions_and_examples(
             .map(serde_json::to_string)
             .collect::<Result<_, _>>()?;
         std::fs::write(resources.path(), stream.join("\n---\n"))?;
-        let (accepted, text) = validate(resources.path()).await?;
+        let configuration = if file.starts_with(&without_claims) {
+            NAMESPACED
+        } else {
+            CLAIMS
+        };
+        let (accepted, text) = validate(configuration, resources.path()).await?;
         ensure!(accepted, "{}: {text}", file.display());
         let summary = format!(
             "0 missing schemas, {} success cases, 0 failure cases",
@@ -109,9 +125,8 @@ async fn the_official_client_accepts_our_definitions_compositions_and_examples(
         );
         ensure!(text.contains(&summary), "{}: {text}", file.display());
     }
-    let (accepted, text) =
-        validate(&repository().join("package/configuration/apis/xplatform/composition.yaml"))
-            .await?;
+    let composition = "package/configuration/apis/xplatform/composition.yaml";
+    let (accepted, text) = validate(CLAIMS, &repository().join(composition)).await?;
     ensure!(accepted || text.contains("0 failure cases"), "{text}");
     Ok(())
 }
@@ -123,13 +138,38 @@ async fn the_official_client_refuses_a_bad_claim(_: &World) -> Result<()> {
         file.path(),
         claim.replace("location: fsn1", "network: {cidr: ten}"),
     )?;
-    let (accepted, text) = validate(file.path()).await?;
+    let (accepted, text) = validate(CLAIMS, file.path()).await?;
     ensure!(!accepted, "{text}");
     ensure!(
         text.contains("spec.regions[0].location") && text.contains("spec.regions[0].network.cidr"),
         "{text}"
     );
     Ok(())
+}
+
+/// The examples that `render` accepts.
+const RENDERED: [&str; 11] = [
+    "cluster.yaml",
+    "load-balancer.yaml",
+    "node-group.yaml",
+    "node-pool.yaml",
+    "platform-byo.yaml",
+    "platform-ha.yaml",
+    "platform-pinned.yaml",
+    "platform-single-node.yaml",
+    "platform.yaml",
+    "region.yaml",
+    "v2/platform.yaml",
+];
+
+/// What examples refer to and people make.
+fn made_by_people() -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "byo-apps-kubeconfig", "namespace": "default"},
+        "data": {"value": BASE64_STANDARD.encode("kind: Config")},
+    })
 }
 
 async fn core_composes_what_render_shows(_: &World) -> Result<()> {
@@ -153,13 +193,9 @@ async fn core_composes_what_render_shows(_: &World) -> Result<()> {
         core: core.binary,
         target: target.to_string(),
     };
-    for example in [
-        "examples/platform.yaml",
-        "examples/platform-pinned.yaml",
-        "examples/region.yaml",
-    ] {
-        let yaml = std::fs::read_to_string(repository().join(example))?;
-        for root in offline::render(&yaml)? {
+    for example in RENDERED {
+        let yaml = std::fs::read_to_string(repository().join("examples").join(example))?;
+        for root in offline::render(&Claims::read(&yaml)?, &Facts::default())? {
             let compared = render
                 .compare(&root)
                 .await
@@ -179,8 +215,8 @@ struct Render {
 }
 
 impl Render {
-    /// Compares what core composes for this composite and every composite below with what we rendered; returns how many
-    /// composites were compared.
+    /// Compares what core composes for this composite and every composite below, and the status that it writes, with
+    /// what we rendered; returns how many composites were compared. Values of Secrets are left out: some are random.
     async fn compare(&self, node: &Node) -> Result<usize> {
         let Some(kind) = KINDS.iter().find(|kind| {
             node.object
@@ -189,16 +225,24 @@ impl Render {
         }) else {
             return Ok(0);
         };
-        let ours: BTreeMap<_, _> = node
-            .children
-            .iter()
+        let children = node.children.iter();
+        let ours: BTreeMap<_, _> = children
             .map(|child| (child.key.clone(), child.object.clone()))
             .collect();
-        let theirs = self.render(kind, &node.object, &ours).await?;
+        let (status, theirs) = self.render(kind, node).await?;
         ensure!(
             ours == theirs,
-            "{}: {ours:#?} is not {theirs:#?}",
-            kind.kind
+            "{} {}: {ours:#?} is not {theirs:#?}",
+            node.kind(),
+            node.name()
+        );
+        let mut told = node.status.clone();
+        told.remove("conditions");
+        ensure!(
+            told == status,
+            "{} {}: the status {told:#?} is not {status:#?}",
+            node.kind(),
+            node.name()
         );
         let mut compared = 1;
         for child in &node.children {
@@ -207,13 +251,14 @@ impl Render {
         Ok(compared)
     }
 
-    /// Runs core's reconciler on a composite that has composed `observed` already.
+    /// Runs core's reconciler on a composite whose objects exist already: its status without what core adds to it, and
+    /// what it composes.
     async fn render(
         &self,
         kind: &function_xplatform::xrd::Kind,
-        composite: &Map<String, Value>,
-        observed: &BTreeMap<String, Map<String, Value>>,
-    ) -> Result<BTreeMap<String, Map<String, Value>>> {
+        node: &Node,
+    ) -> Result<(Object, BTreeMap<String, Object>)> {
+        let composite = node.observed();
         let dir = tempfile::tempdir()?;
         let write = |name: &str, objects: &[Value]| {
             let path = dir.path().join(name);
@@ -229,14 +274,18 @@ impl Render {
             }},
             "spec": {"package": "xpkg.openova.io/openova/function-xplatform:v0.0.0"},
         });
-        let observed: Vec<Value> = observed
-            .iter()
-            .map(|(key, object)| {
-                let mut object = Value::Object(object.clone());
-                object["metadata"]["annotations"][KEY] = json!(key);
-                object
-            })
-            .collect();
+        let children = node.children.iter();
+        let observed = children.map(|child| {
+            let mut object = Value::Object(child.observed());
+            object["metadata"]["annotations"][KEY] = json!(child.key);
+            object
+        });
+        let observed: Vec<_> = observed.collect();
+        let metadata = composite.get("metadata");
+        let definition = match metadata.and_then(|metadata| metadata.get("namespace")) {
+            Some(_) => kind.namespaced_definition(),
+            None => kind.definition(),
+        };
         let output = Command::new(&self.client)
             .args(["composition", "render"])
             .arg(write(
@@ -248,11 +297,15 @@ impl Render {
             .arg(format!("--crossplane-binary={}", self.core.display()))
             .arg(format!(
                 "--xrd={}",
-                write("definition.yaml", &[kind.definition()])?.display()
+                write("definition.yaml", &[definition])?.display()
             ))
             .arg(format!(
                 "--observed-resources={}",
                 write("observed.yaml", &observed)?.display()
+            ))
+            .arg(format!(
+                "--required-resources={}",
+                write("required.yaml", &[made_by_people()])?.display()
             ))
             .env("HOME", dir.path())
             .stdin(Stdio::null())
@@ -267,14 +320,27 @@ impl Render {
         let stream = String::from_utf8(output.stdout)?;
         let rendered: Vec<Value> =
             serde_saphyr::from_multiple(&stream).with_context(|| stream.clone())?;
-        Ok(rendered.into_iter().filter_map(composed).collect())
+        let name = composite.get("metadata").and_then(|it| it.get("name"));
+        let status = rendered
+            .iter()
+            .find(|object| {
+                object["kind"] == composite["kind"] && Some(&object["metadata"]["name"]) == name
+            })
+            .and_then(|object| object["status"].as_object().cloned());
+        let mut status = status.unwrap_or_default();
+        for of_core in ["claimConditionTypes", "conditions"] {
+            status.remove(of_core);
+        }
+        Ok((status, rendered.into_iter().filter_map(composed).collect()))
     }
 }
 
 const KEY: &str = "crossplane.io/composition-resource-name";
 
-/// A composed resource without what core adds to it; the composite itself is left out.
-fn composed(mut object: Value) -> Option<(String, Map<String, Value>)> {
+type Object = Map<String, Value>;
+
+/// A composed resource without what core adds to it, and a Secret without its values; the composite itself is left out.
+fn composed(mut object: Value) -> Option<(String, Object)> {
     let metadata = object.get_mut("metadata")?.as_object_mut()?;
     let key = metadata.get("annotations")?.get(KEY)?.as_str()?.to_owned();
     metadata.remove("annotations");
@@ -286,8 +352,60 @@ fn composed(mut object: Value) -> Option<(String, Map<String, Value>)> {
             metadata.remove("labels");
         }
     }
+    let is_secret = object["kind"] == "Secret";
+    let data = object.get_mut("data").filter(|_| is_secret);
+    if let Some(data) = data.and_then(Value::as_object_mut) {
+        data.values_mut().for_each(|value| *value = json!(""));
+    }
     let Value::Object(object) = object else {
         return None;
     };
     Some((key, object))
+}
+
+async fn the_example_of_facts_has_the_prices_of_the_simulated_cloud(_: &World) -> Result<()> {
+    let simulator = Simulator::start(hcloud_simulator::Options::default()).await?;
+    let url = format!("{}/pricing", simulator.url());
+    let found = client::call(Method::GET, &url, Some(DEFAULT_TOKEN), Value::Null).await?;
+    simulator.stop().await;
+    let found = &found["pricing"];
+
+    let text = std::fs::read_to_string(repository().join("examples/facts.yaml"))?;
+    let facts: Value = serde_saphyr::from_str(&text)?;
+    let facts = &facts["status"]["atProvider"];
+    for (field, expected) in [
+        ("currency", &found["currency"]),
+        ("imagePerGbMonth", &found["image"]["price_per_gb_month"]),
+        (
+            "serverBackupPercentage",
+            &found["server_backup"]["percentage"],
+        ),
+        ("vatRate", &found["vat_rate"]),
+        ("volumePerGbMonth", &found["volume"]["price_per_gb_month"]),
+    ] {
+        ensure!(facts[field] == *expected, "{field} is {expected}");
+    }
+    for (field, list, name) in [
+        ("loadBalancerTypes", "load_balancer_types", "name"),
+        ("primaryIps", "primary_ips", "type"),
+        ("serverTypes", "server_types", "name"),
+    ] {
+        let ours = prices(&facts[field], "name", "monthly");
+        let theirs = prices(&found[list], name, "price_monthly");
+        ensure!(!theirs.is_empty() && ours == theirs, "{field}: {theirs:#?}");
+    }
+    Ok(())
+}
+
+/// Name, location and monthly amount of everything in a list of prices.
+fn prices(list: &Value, name: &str, monthly: &str) -> BTreeSet<[String; 3]> {
+    let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let mut found = BTreeSet::new();
+    for kind in items(list) {
+        for price in items(&kind["prices"]) {
+            let parts = [&kind[name], &price["location"], &price[monthly]];
+            found.insert(parts.map(ToString::to_string));
+        }
+    }
+    found
 }

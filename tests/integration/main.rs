@@ -22,7 +22,10 @@ mod network;
 mod opentofu;
 mod platform;
 mod proto;
+mod refused;
 mod rigs;
+mod teardown;
+mod v2;
 mod world;
 
 use std::fmt::Write as _;
@@ -85,6 +88,9 @@ fn main() -> ExitCode {
         images::TESTS,
         rigs::TESTS,
         platform::TESTS,
+        refused::TESTS,
+        v2::TESTS,
+        teardown::TESTS,
         network::TESTS,
         input::TESTS,
         dependencies::TESTS,

@@ -14,6 +14,7 @@ use kube::{Api, Client, ResourceExt};
 use package::{BuildOptions, Built, Progress};
 use rig::apply::api_of;
 use rig::wait::eventually;
+use rig::xplatform::CLAIMS;
 use rig::{Options, Rig};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -49,8 +50,8 @@ impl World {
         self.rig
             .get_or_try_init(|| async {
                 let rig = Rig::start(Options::default()).await?;
-                let prepared = match install(&rig, built).await {
-                    Ok(()) => begin(&rig).await,
+                let prepared = match install(&rig, built, CLAIMS).await {
+                    Ok(()) => begin(&rig, "Platform").await,
                     Err(error) => Err(error),
                 };
                 match prepared {
@@ -109,7 +110,8 @@ fn build() -> Result<Built> {
     })
 }
 
-async fn install(rig: &Rig, built: &Built) -> Result<()> {
+/// Installs a configuration with its dependencies, as an operator does.
+pub(crate) async fn install(rig: &Rig, built: &Built, configuration: &str) -> Result<()> {
     // An operator's way of giving flags to the programs in packages.
     let runtime_config = json!({
         "apiVersion": "pkg.crossplane.io/v1beta1",
@@ -124,17 +126,19 @@ async fn install(rig: &Rig, built: &Built) -> Result<()> {
     });
     rig.apply(&runtime_config.to_string()).await?;
     rig.publish(built).await?;
-    rig.install_xplatform(built).await
+    rig.install_xplatform(built, configuration).await
 }
 
 /// Makes one platform before all others. Composites that are composed for the first time at the same moment make core
 /// watch what they compose several times, for as long as it lives, and every change of a child then counts that often
 /// for its circuit breaker.
-async fn begin(rig: &Rig) -> Result<()> {
+pub(crate) async fn begin(rig: &Rig, kind: &str) -> Result<()> {
     let tenant = Tenant::create(rig, "first").await?;
     let regions = json!([{"name": "a", "location": "fsn1"}]);
-    tenant.apply(&tenant.platform("first", regions)).await?;
-    tenant.ready("Platform", "first").await?;
+    let mut platform = tenant.platform("first", regions);
+    platform["kind"] = json!(kind);
+    tenant.apply(&platform).await?;
+    tenant.ready(kind, "first").await?;
     Ok(())
 }
 

@@ -30,7 +30,8 @@ mod rig;
 mod scratch;
 pub mod tools;
 pub mod tree;
+pub mod updates;
 pub mod wait;
-mod xplatform;
+pub mod xplatform;
 
 pub use rig::{Options, Rig};

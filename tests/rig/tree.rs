@@ -115,7 +115,7 @@ fn node(types: &TypeMeta, object: &DynamicObject, children: Vec<Node>) -> Node {
         Some(found["status"].as_str()?.to_owned())
     };
     // The most telling one first: a spec that is refused, then a failed reconcile.
-    let message = ["Valid", "Synced", "Ready"]
+    let message = ["Valid", "Synced", "InfrastructureReady", "Ready"]
         .iter()
         .filter_map(|kind| {
             let found = conditions

@@ -8,6 +8,11 @@ use anyhow::{Context, Result};
 use crate::package::PackageKind;
 use crate::rig::Rig;
 
+/// The configuration with claims.
+pub const CLAIMS: &str = "configuration-xplatform";
+/// The configuration for those who use no claims. It takes the place of the other.
+pub const NAMESPACED: &str = "configuration-xplatform-v2";
+
 /// How long Crossplane may take to install the three packages.
 const INSTALLATION: Duration = Duration::from_secs(180);
 
@@ -28,26 +33,27 @@ impl Rig {
         self.rewrite_images(PUBLIC_REGISTRY).await
     }
 
-    /// Installs the configuration and waits until it and its dependencies, the function and the provider, are healthy.
+    /// Installs a configuration, [`CLAIMS`] or [`NAMESPACED`], and waits until it and its dependencies, the function and the
+    /// provider, are healthy.
     ///
     /// # Errors
     ///
-    /// When one of them does not become healthy.
-    pub async fn install_xplatform(&self, built: &Built) -> Result<()> {
-        for package in built.packages() {
-            if package.package.kind == Kind::Configuration {
-                let definition = package.package;
-                let image = format!("{}:{}", definition.repository(), package.tag);
-                self.install(
-                    PackageKind::Configuration,
-                    &definition.installed_name(),
-                    &image,
-                )
-                .await?;
-            }
-        }
+    /// When it was not built, or one of them does not become healthy.
+    pub async fn install_xplatform(&self, built: &Built, configuration: &str) -> Result<()> {
+        let wanted = built
+            .packages()
+            .iter()
+            .find(|package| package.package.name == configuration)
+            .with_context(|| format!("{configuration} was not built"))?;
+        self.install(
+            PackageKind::Configuration,
+            &wanted.package.installed_name(),
+            &format!("{}:{}", wanted.package.repository(), wanted.tag),
+        )
+        .await?;
         for package in built.packages() {
             let kind = match package.package.kind {
+                Kind::Configuration if package.package != wanted.package => continue,
                 Kind::Configuration => PackageKind::Configuration,
                 Kind::Function => PackageKind::Function,
                 Kind::Provider => PackageKind::Provider,

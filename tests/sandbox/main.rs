@@ -1,4 +1,5 @@
 //! The sandbox: a whole control plane with XPlatform installed and a platform in it, on one machine and without a cloud.
+//! Control-plane servers of the simulated cloud boot: their API servers are real, too.
 
 mod screen;
 
@@ -10,9 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, Simulator};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::Secret;
 use kube::core::TypeMeta;
+use kube::{Api, ResourceExt};
 use package::{BuildOptions, Built, Progress};
+use rig::machine::{self, Fleet, Range};
+use rig::xplatform::CLAIMS;
 use rig::{Options, Rig, apply, tree};
 use screen::Screen;
 use tokio::signal::unix::{SignalKind, signal};
@@ -77,16 +81,19 @@ async fn run(args: &Args) -> Result<()> {
     let result = match shown {
         Ok(()) if args.once => Ok(()),
         Ok(()) => {
-            sandbox.explain(&mut screen);
+            sandbox.explain(&mut screen).await?;
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             Ok(())
         }
-        Err(error) => Err(error.context(sandbox.rig.report())),
+        Err(error) => Err(error
+            .context(sandbox.rig.report())
+            .context(sandbox.fleet.report())),
     };
     screen.line("Stopping");
+    sandbox.fleet.stop().await;
     sandbox.rig.stop().await;
     sandbox.simulator.stop().await;
     result
@@ -96,6 +103,7 @@ async fn run(args: &Args) -> Result<()> {
 struct Sandbox {
     rig: Rig,
     simulator: Simulator,
+    fleet: Fleet,
     claim: Claim,
 }
 
@@ -126,17 +134,23 @@ impl Sandbox {
                 Rig::start(Options::default()),
             )
             .await?;
+        let range = Range::claim()?;
         let simulator = Simulator::start(hcloud_simulator::Options {
             actions: ActionMode::Automatic(Duration::from_millis(args.action_time)),
+            addresses: range.public(),
             ..hcloud_simulator::Options::default()
         })
         .await?;
+        let options = machine::Options {
+            patience: Duration::from_secs(args.timeout),
+        };
+        let fleet = Fleet::watch(&simulator, range, options).await?;
         screen
             .step(
                 "Installing configuration-xplatform with its function and provider",
                 async {
                     rig.publish(&built).await?;
-                    rig.install_xplatform(&built).await
+                    rig.install_xplatform(&built, CLAIMS).await
                 },
             )
             .await
@@ -155,6 +169,7 @@ impl Sandbox {
         Ok(Self {
             rig,
             simulator,
+            fleet,
             claim,
         })
     }
@@ -194,7 +209,7 @@ impl Sandbox {
         }
     }
 
-    fn explain(&self, screen: &mut Screen) {
+    async fn explain(&self, screen: &mut Screen) -> Result<()> {
         screen.line("");
         screen.line("Hetzner Cloud is simulated; everything else is real. Look around:");
         screen.line(&format!(
@@ -202,6 +217,12 @@ impl Sandbox {
             self.rig.kubeconfig().display()
         ));
         screen.line("  kubectl get platforms,xregions,networks.hcloud.openova.io -A");
+        for (cluster, kubeconfig) in self.kubeconfigs().await? {
+            screen.line(&format!(
+                "  kubectl --kubeconfig {} get nodes    # cluster {cluster}",
+                kubeconfig.display()
+            ));
+        }
         screen.line(&format!(
             "  curl -H 'Authorization: Bearer {DEFAULT_TOKEN}' {}/networks",
             self.simulator.url()
@@ -211,6 +232,46 @@ impl Sandbox {
             self.simulator.url()
         ));
         screen.line("Ctrl-C ends the sandbox and leaves nothing behind.");
+        Ok(())
+    }
+
+    /// The kubeconfigs of the claim's clusters, as files beside that of the sandbox.
+    async fn kubeconfigs(&self) -> Result<Vec<(String, PathBuf)>> {
+        let Claim {
+            types,
+            namespace,
+            name,
+            ..
+        } = &self.claim;
+        let client = self.rig.client();
+        let namespace = namespace.as_deref().unwrap_or("default");
+        let claim = apply::api_of(&client, types, Some(namespace)).await?;
+        let claim = claim.get(name).await.context("read the claim")?;
+        let secrets: Api<Secret> = Api::namespaced(client, namespace);
+        let rows = |value: &serde_json::Value| value.as_array().cloned().unwrap_or_default();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let mut files = Vec::new();
+        for region in rows(&claim.data["status"]["regions"]) {
+            for cluster in rows(&region["clusters"]) {
+                let Some(secret) = cluster["kubeconfigSecret"].as_str() else {
+                    continue;
+                };
+                let secret = secrets.get(secret).await.context("read a kubeconfig")?;
+                let Some(kubeconfig) = secret.data.as_ref().and_then(|data| data.get("value"))
+                else {
+                    continue;
+                };
+                let cluster = format!("{}-{}", text(&region["name"]), text(&cluster["name"]));
+                let file = self
+                    .rig
+                    .kubeconfig()
+                    .with_file_name(format!("{cluster}.kubeconfig"));
+                std::fs::write(&file, &kubeconfig.0)
+                    .with_context(|| format!("write {}", file.display()))?;
+                files.push((cluster, file));
+            }
+        }
+        Ok(files)
     }
 }
 

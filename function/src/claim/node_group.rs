@@ -14,6 +14,18 @@ use super::platform::Provider;
 use super::row::ServerRow;
 use super::site::Site;
 
+/// Most objects of a group. Each change of one of them counts for the circuit breaker of
+/// the group in Crossplane, and more of them open it while servers are made.
+pub const OBJECTS: u32 = 25;
+
+/// How many objects a group has: a placement group, and for each server the server and
+/// two objects for each volume.
+pub fn objects(servers: u32, volumes: usize) -> u32 {
+    let volumes = u32::try_from(volumes).unwrap_or(u32::MAX);
+    let of_each = volumes.saturating_mul(2).saturating_add(1);
+    of_each.saturating_mul(servers).saturating_add(1)
+}
+
 /// At most ten servers of a pool. Planned by `XNodePool`; makes a placement group and
 /// the servers with their volumes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -126,4 +138,19 @@ pub struct NodeGroupStatus {
     /// The servers, by their ordinals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<ServerRow>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::node_pool::GROUP;
+    use super::*;
+
+    #[test]
+    fn a_group_without_volumes_always_fits() {
+        assert_eq!(objects(GROUP, 0), 11);
+        assert!(objects(GROUP, 0) <= OBJECTS);
+        assert_eq!(objects(8, 1), OBJECTS);
+        assert!(objects(GROUP, 1) > OBJECTS);
+        assert!(objects(u32::MAX, usize::MAX) > OBJECTS);
+    }
 }

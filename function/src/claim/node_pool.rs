@@ -19,6 +19,10 @@ use super::site::Site;
 /// Most servers of an `XNodeGroup`, and of a placement group of the cloud.
 pub const GROUP: u32 = 10;
 
+/// Most servers of a pool. The schema says the same; what no API server has seen is
+/// checked by it.
+pub const SERVERS: u32 = 100;
+
 /// A pool, as a claim asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -285,16 +289,16 @@ pub struct NodePoolStatus {
     /// What the servers cost each month by the list price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
-    /// How many servers exist.
-    #[serde(default)]
-    pub current: u32,
+    /// How many servers exist. Left out while groups change: the groups count theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<u32>,
     /// How many servers there should be.
     #[serde(default)]
     pub desired: u32,
-    /// How many servers are ready.
-    #[serde(default)]
-    pub ready: u32,
-    /// The servers, by their ordinals.
+    /// How many servers are ready. Left out while groups change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<u32>,
+    /// The servers of all groups that are ready, by their ordinals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<ServerRow>,
 }

@@ -13,6 +13,7 @@ use super::machine::{LOCATION, NAME};
 use super::network::{NetworkRequest, NetworkStatus};
 use super::row::{ClusterRow, LoadBalancerRow};
 use super::ssh::SshKey;
+use super::teardown::Foreign;
 
 /// A whole platform: the regions it lives in and how it is operated.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -220,10 +221,16 @@ pub const APPROVE_ALL: &str = "automatic";
 /// What happens when the claim is deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("x-kubernetes-validations" = [json!({
-    "rule": "!has(self.teardown) || !self.teardown || has(self.protect) && !self.protect",
-    "message": "teardown needs protect: false",
-})]))]
+#[schemars(extend("x-kubernetes-validations" = [
+    json!({
+        "rule": "!has(self.teardown) || !self.teardown || has(self.protect) && !self.protect",
+        "message": "teardown needs protect: false",
+    }),
+    json!({
+        "rule": "!has(self.sweep) || !self.sweep || has(self.teardown) && self.teardown",
+        "message": "sweep needs teardown: true",
+    }),
+]))]
 pub struct Deletion {
     /// Refuse to delete the claim. Set it to false, wait until the platform has
     /// taken the change over, then delete.
@@ -237,6 +244,15 @@ pub struct Deletion {
     #[serde(default)]
     #[schemars(title = "Teardown")]
     pub teardown: bool,
+
+    /// With a teardown, delete what others made in the networks of the platform, once
+    /// its clusters are gone: load balancers, servers of autoscalers, and volumes that are
+    /// or were attached to servers there, with all data on them. Without it the teardown
+    /// lists them and waits until somebody has deleted them. In a network that existed
+    /// before the platform nothing is deleted. Needs `teardown: true`.
+    #[serde(default)]
+    #[schemars(title = "Sweep")]
+    pub sweep: bool,
 }
 
 /// How changes reach servers that run.
@@ -267,6 +283,7 @@ impl Default for Deletion {
         Self {
             protect: protect(),
             teardown: false,
+            sweep: false,
         }
     }
 }
@@ -300,6 +317,10 @@ pub struct RegionRow {
     /// What the region costs each month by the list price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// What others made in the region's network, such as volumes, servers and load
+    /// balancers of its clusters. Left out until somebody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Foreign>,
     /// The region's load balancers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub load_balancers: Vec<LoadBalancerRow>,

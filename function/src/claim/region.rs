@@ -13,6 +13,7 @@ use super::network::{Network, NetworkStatus};
 use super::platform::Provider;
 use super::row::{ClusterRow, LoadBalancerRow};
 use super::ssh::SshKey;
+use super::teardown::{Foreign, Teardown, TeardownStage};
 
 /// One region: its network and all that lives in it. Planned by `XPlatform` for each of
 /// its regions, with everything allocated; makes the network with its subnets and
@@ -71,6 +72,12 @@ pub struct RegionSpec {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
     )]
     pub ssh_keys: Vec<SshKey>,
+
+    /// Set when the region is about to go: what becomes of what others made in its
+    /// network, such as volumes and load balancers of its clusters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "Teardown", with = "Teardown")]
+    pub teardown: Option<Teardown>,
 }
 
 /// What a region looks like.
@@ -93,6 +100,11 @@ pub struct RegionStatus {
     )]
     pub firewall_id: Option<String>,
 
+    /// What others made in the network, such as volumes, servers and load balancers of
+    /// clusters. Left out until somebody has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Foreign>,
+
     /// One row for each load balancer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub load_balancers: Vec<LoadBalancerRow>,
@@ -106,4 +118,9 @@ pub struct RegionStatus {
     /// each server.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub public_addresses: Vec<String>,
+
+    /// How far the teardown of the region is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "TeardownStage")]
+    pub teardown: Option<TeardownStage>,
 }

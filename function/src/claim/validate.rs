@@ -100,6 +100,8 @@ pub struct ValidPlatform {
     pub protect: bool,
     /// Whether the platform is being taken down.
     pub teardown: bool,
+    /// Whether what others made goes with it.
+    pub sweep: bool,
     /// Approved steps of the plan.
     pub approve: Vec<String>,
 }
@@ -241,11 +243,18 @@ pub fn platform(spec: PlatformSpec) -> Result<ValidPlatform, Problems> {
             "the platform is protected: set spec.operations.deletion.protect to false too",
         ));
     }
+    if deletion.sweep && !deletion.teardown {
+        problems.push(Problem::new(
+            "spec.operations.deletion.sweep",
+            "only a teardown sweeps: set spec.operations.deletion.teardown to true too, or remove sweep",
+        ));
+    }
     let platform = ValidPlatform {
         provider: spec.provider,
         regions,
         protect: deletion.protect,
         teardown: deletion.teardown,
+        sweep: deletion.sweep,
         approve: spec.operations.approve,
     };
     Problems::unless(problems, platform)

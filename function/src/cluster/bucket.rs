@@ -1,10 +1,5 @@
 //! Who may write snapshots of etcd into a bucket: a Secret that others made.
 
-use std::collections::BTreeMap;
-
-use crossplane_proto::v1;
-use crossplane_proto::v1::resource_selector::Match;
-
 use super::{Call, data};
 use crate::claim::k3s::S3;
 use crate::claim::validate::Problem;
@@ -19,19 +14,10 @@ const CREDENTIALS: &str = "etcd-snapshots-s3";
 const ACCESS_KEY: &str = "accessKey";
 const SECRET_KEY: &str = "secretKey";
 
-/// What Crossplane has to look up for a cluster, by key.
-pub fn requirements(cluster: &Cluster) -> BTreeMap<String, v1::ResourceSelector> {
-    let store = store(&cluster.spec);
-    let selector = store.map(|store| v1::ResourceSelector {
-        api_version: "v1".to_owned(),
-        kind: "Secret".to_owned(),
-        namespace: Some(cluster.identity.namespace.clone()),
-        r#match: Some(Match::MatchName(store.credentials_secret_ref.name.clone())),
-    });
-    selector
-        .map(|selector| (CREDENTIALS.to_owned(), selector))
-        .into_iter()
-        .collect()
+/// The Secret that Crossplane has to look up, by its key among what is required.
+pub(super) fn requirement(cluster: &Cluster) -> Option<(&'static str, &str)> {
+    let store = store(&cluster.spec)?;
+    Some((CREDENTIALS, &store.credentials_secret_ref.name))
 }
 
 /// The object store of a cluster, when its snapshots go to one.

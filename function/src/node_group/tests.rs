@@ -238,6 +238,37 @@ fn addresses_must_fit_into_the_subnet() {
 }
 
 #[test]
+fn a_group_has_no_more_objects_than_crossplane_copes_with() {
+    let with = |from, to, volumes: usize| {
+        let mut machine = machine();
+        let volumes = (0..volumes).map(|index| json!({"name": format!("v{index}"), "size": 10}));
+        machine["volumes"] = volumes.collect();
+        machine["locations"] = json!(["fsn1"]);
+        render(&spec(from, to, &machine), &[])
+    };
+    for (to, volumes) in [(9, 0), (7, 1), (3, 2), (0, 8)] {
+        let objects = with(0, to, volumes).unwrap().desired.len();
+        assert!(objects <= 25, "{objects}");
+    }
+    let too_many = |servers: u32, objects: u32| {
+        format!(
+            "spec.machine.volumes: {servers} servers with their volumes make a group of {objects} objects, and 25 are the most: make the group smaller, or the volumes fewer"
+        )
+    };
+    assert_eq!(with(0, 8, 1).unwrap_err(), too_many(9, 28));
+    assert_eq!(with(10, 11, 8).unwrap_err(), too_many(2, 35));
+    let ordinals = |from: u32, to: u32| {
+        format!(
+            "spec.to: a group has 1 to 10 servers, not those from {from} to {to}: write {from} to {}",
+            from.saturating_add(9)
+        )
+    };
+    for (from, to) in [(0, 10), (5, 4), (0, u32::MAX), (u32::MAX, 0)] {
+        assert_eq!(with(from, to, 0).unwrap_err(), ordinals(from, to));
+    }
+}
+
+#[test]
 fn without_public_addresses_there_is_no_firewall() {
     let mut private = machine();
     private["public"] = json!({"ipv4": false, "ipv6": false});

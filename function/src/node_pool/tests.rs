@@ -41,6 +41,24 @@ fn all_exist(rendered: &Rendered, server_type: &str) -> Vec<(String, Value)> {
 }
 
 #[test]
+fn a_pool_has_a_hundred_servers_at_most() {
+    let pool = |count: u32| {
+        let mut spec = spec(0, &["cx33"]);
+        spec["pool"]["count"] = json!(count);
+        rendered(compose(&composite("demo-fsn-k3s-work", &spec), &observed(&[])))
+    };
+    assert_eq!(pool(100).unwrap().desired.len(), 10);
+    for count in [101, u32::MAX] {
+        assert_eq!(
+            pool(count).unwrap_err(),
+            format!(
+                "spec.pool.count: a pool has 100 servers at most, not {count}: use several pools"
+            )
+        );
+    }
+}
+
+#[test]
 fn ten_servers_make_a_group() {
     let cases = [
         (0, vec![]),
@@ -125,7 +143,12 @@ fn the_status_is_the_sum_of_the_groups() {
     assert_eq!(servers[10]["name"], "host-10");
 
     let partly = render(&spec, &children[..1]);
-    assert_eq!(partly.status["current"], 10);
+    assert_eq!(partly.status.get("current"), None, "it changes");
+    assert_eq!(
+        partly.status["servers"].as_array().unwrap(),
+        &servers[..10],
+        "of the group that is ready"
+    );
     assert_eq!(
         partly.status.get("cost"),
         None,

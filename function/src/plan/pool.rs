@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::region::{Planner, Site};
 use crate::claim::cluster::Cluster;
 use crate::claim::machine::Machine;
+use crate::claim::node_group::{OBJECTS, objects};
 use crate::claim::node_pool::{GROUP, NodePool};
 use crate::claim::validate::{Problem, ValidPool};
 use crate::name;
@@ -86,6 +87,7 @@ impl Planner<'_> {
             Some(recorded) => recorded.first_addresses.clone(),
             None => vec![address::control_plane(site.subnet)],
         };
+        self.check_objects("the control plane", pool, &planned);
         planned
     }
 
@@ -137,7 +139,42 @@ impl Planner<'_> {
             addresses.push(block);
         }
         planned.first_addresses = addresses;
+        self.check_objects(&format!("pool {}", pool.name), pool, &planned);
         planned
+    }
+
+    /// The volumes of a group's servers are objects of the group.
+    fn check_objects(&mut self, what: &str, pool: &ValidPool, planned: &NodePool) {
+        let volumes = planned.machine.volumes.len();
+        let of_group = planned.count.min(GROUP);
+        if objects(of_group, volumes) <= OBJECTS {
+            return;
+        }
+        let each = |volumes| match volumes {
+            0 => "no volume".to_owned(),
+            1 => "1 volume".to_owned(),
+            more => format!("{more} volumes"),
+        };
+        let servers = (0..of_group).rfind(|servers| objects(*servers, volumes) <= OBJECTS);
+        let remedy = if pool.machine.volumes.len() < volumes {
+            // A claim that is refused has no plan whose steps could be approved.
+            "those that are not in the claim any more go first: approve that before others are added".to_owned()
+        } else {
+            let fewer = (0..volumes).rfind(|volumes| objects(of_group, *volumes) <= OBJECTS);
+            format!(
+                "spread the servers over several pools, or give each {}",
+                each(fewer.unwrap_or_default())
+            )
+        };
+        self.problems.push(Problem::new(
+            format!("{}.volumes", pool.path),
+            format_args!(
+                "{what} has {} servers with {} each, and {} servers of a pool can have so many: {remedy}",
+                planned.count,
+                each(volumes),
+                servers.unwrap_or_default(),
+            ),
+        ));
     }
 
     /// The name of the pool's object. What its servers are called follows from it.

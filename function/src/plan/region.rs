@@ -7,7 +7,7 @@ use super::allocate::{Allocated, Networking};
 use super::facts::Facts;
 use super::record::{self, Recorded};
 use super::step::Steps;
-use super::{address, pool};
+use super::{address, pool, teardown};
 use crate::claim::RegionSpec;
 use crate::claim::cluster::{Cluster, Distribution, Endpoint, Networking as ClusterNetworking};
 use crate::claim::firewall::{Firewall, Peer};
@@ -102,6 +102,7 @@ impl Planner<'_> {
             },
             provider: self.provider.clone(),
             ssh_keys: neighbours.ssh_keys,
+            teardown: None,
         };
         self.removed_clusters(&object, recorded, &mut spec);
         self.load_balancers(&object, region, recorded, &mut spec);
@@ -319,9 +320,8 @@ impl Planner<'_> {
         recorded: Option<&Recorded<'_>>,
         spec: &mut RegionSpec,
     ) {
-        let Some(Ok(recorded)) = recorded.map(Recorded::spec) else {
-            return;
-        };
+        let Some(region) = recorded else { return };
+        let Ok(recorded) = region.spec() else { return };
         for cluster in &recorded.clusters {
             if spec
                 .clusters
@@ -334,14 +334,15 @@ impl Planner<'_> {
                 // Nothing of it was made here.
                 Distribution::External => continue,
                 Distribution::K3s => format!(
-                    "cluster {} is not in the claim any more; its {} servers, their volumes and all that runs on them go with it",
+                    "cluster {} is not in the claim any more; its {} servers, their volumes and all that runs on them go with it{}",
                     cluster.name,
                     cluster
                         .control_plane
                         .iter()
                         .chain(&cluster.node_pools)
                         .map(|pool| pool.count)
-                        .sum::<u32>()
+                        .sum::<u32>(),
+                    teardown::warning(&region.status)
                 ),
             };
             let object = name::join(object, &[&cluster.name]);

@@ -1,6 +1,6 @@
 mod cluster;
-mod mutation;
 mod refused;
+mod teardown;
 
 use std::collections::BTreeMap;
 

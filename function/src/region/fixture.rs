@@ -9,7 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::claim::{ClusterSpec, LoadBalancerSpec, NodeGroupSpec, NodePoolSpec, Problems};
+use crate::claim::{
+    ClusterSpec, LoadBalancerSpec, NodeGroupSpec, NodePoolSpec, Problems, RegionSpec,
+};
 use crate::composite::Nested;
 use crate::composition::{Composition, Condition, Holds};
 use crate::observed::Observed;
@@ -157,7 +159,7 @@ pub(crate) fn hindered(message: &str) -> Value {
 
 /// The whole object is what its type makes of it: a field that the type does not have
 /// would be lost.
-fn check(object: &Value) {
+pub(crate) fn check(object: &Value) {
     fn same<T: Serialize + DeserializeOwned>(value: &Value) {
         let typed: T = serde_json::from_value(value.clone()).unwrap();
         assert_eq!(&serde_json::to_value(typed).unwrap(), value);
@@ -165,12 +167,14 @@ fn check(object: &Value) {
     let spec = &object["spec"];
     match object["kind"].as_str().unwrap() {
         "Firewall" => same::<hcloud::Firewall>(object),
+        "Inventory" => same::<hcloud::Inventory>(object),
         "LoadBalancer" => same::<hcloud::LoadBalancer>(object),
         "LoadBalancerNetwork" => same::<hcloud::LoadBalancerNetwork>(object),
         "LoadBalancerService" => same::<hcloud::LoadBalancerService>(object),
         "LoadBalancerTarget" => same::<hcloud::LoadBalancerTarget>(object),
         "Network" => same::<hcloud::Network>(object),
         "PlacementGroup" => same::<hcloud::PlacementGroup>(object),
+        "Pricing" => same::<hcloud::Pricing>(object),
         "Route" => same::<hcloud::Route>(object),
         "SSHKey" => same::<hcloud::SSHKey>(object),
         "Server" => same::<hcloud::Server>(object),
@@ -181,6 +185,8 @@ fn check(object: &Value) {
         "XLoadBalancer" => same::<LoadBalancerSpec>(spec),
         "XNodeGroup" => same::<NodeGroupSpec>(spec),
         "XNodePool" => same::<NodePoolSpec>(spec),
+        "XRegion" => same::<RegionSpec>(spec),
+        "Usage" => assert!(spec["of"].is_object() && spec["reason"].is_string(), "{spec}"),
         "ConfigMap" | "Secret" => assert!(object["data"].is_object(), "{object}"),
         other => panic!("{other} is composed and not checked"),
     }

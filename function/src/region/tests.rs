@@ -3,6 +3,8 @@ use serde_json::{Value, json};
 use super::fixture::{Rendered, composite, hindered, observed, rendered, site};
 use super::*;
 
+mod inventory;
+
 fn pool(name: &str, count: u32) -> Value {
     json!({
         "name": name,
@@ -70,7 +72,7 @@ fn all_exist(rendered: &Rendered) -> Vec<(String, Value)> {
                 "publicAddresses": ["203.0.113.8", "203.0.113.7"],
                 "version": "v1.31.4+k3s1",
             }),
-            "load-balancer-web" => json!({"cost": cost("5.39"), "healthy": 1, "targets": 1, "ipv4": "203.0.113.9"}),
+            "load-balancer-web" => json!({"cost": cost("5.39"), "healthy": true, "ipv4": "203.0.113.9"}),
             _ => json!({"atProvider": {"id": 42}}),
         })
     })
@@ -88,6 +90,7 @@ fn everything_of_a_region_is_composed() {
             ("subnet-k3s", "demo-fsn-k3s"),
             ("route-0.0.0.0/0", route.as_str()),
             ("firewall", "demo-fsn"),
+            ("inventory", "demo-fsn"),
             ("ssh-key-demo-admin", "demo-admin"),
             ("cluster-k3s", "demo-fsn-k3s"),
             ("cluster-old", "demo-fsn-old"),
@@ -165,12 +168,11 @@ fn rows_costs_and_addresses_are_rolled_up() {
             "firewallID": "42",
             "loadBalancers": [{
                 "cost": cost("5.39"),
-                "healthy": 1,
+                "healthy": true,
                 "ipv4": "203.0.113.9",
                 "name": "web",
                 "ready": true,
                 "reason": "Available",
-                "targets": 1,
             }],
             "network": {"cidr": "10.0.0.0/16", "id": "42"},
             "publicAddresses": ["203.0.113.7", "203.0.113.8"],

@@ -1,21 +1,83 @@
 //! Typed values out of a `Struct`, without a tree in between.
 
-use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IntoDeserializer, MapAccess, SeqAccess, Visitor,
+    self, DeserializeSeed, Deserializer, Error as _, Expected, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, Visitor,
 };
 use serde::forward_to_deserialize_any;
-use serde_json::Error;
 
 use super::view::{Kind, ValueView};
 use super::wire::text;
 use super::{MAX_DEPTH, decode};
 
-/// Reads an object out of its fields. A field that is there twice is refused.
+/// Reads an object out of its [entries](super::View::entries). A field that is there twice is refused.
 pub fn deserializer<'de>(
-    fields: impl Iterator<Item = Result<(&'de str, ValueView<'de>), super::Error>>,
-) -> impl Deserializer<'de, Error = Error> {
-    MapAccessDeserializer::new(Object::new(fields, MAX_DEPTH))
+    entries: impl Iterator<Item = Result<(&'de [u8], ValueView<'de>), super::Error>>,
+) -> impl Deserializer<'de, Error = Mismatch> {
+    MapAccessDeserializer::new(Object::new(entries, MAX_DEPTH))
+}
+
+/// Why a value is not of its type, in the words of `serde_json`, and where.
+#[derive(Debug)]
+pub struct Mismatch {
+    path: String,
+    why: serde_json::Error,
+}
+
+impl Mismatch {
+    /// Path of the field, for example `clusters[0].name`; empty for the object itself.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong with the field.
+    pub fn why(&self) -> &serde_json::Error {
+        &self.why
+    }
+
+    /// The same, seen from the object or list around it.
+    fn inside(mut self, part: &str) -> Self {
+        if !self.path.is_empty() && !self.path.starts_with('[') {
+            self.path.insert(0, '.');
+        }
+        self.path.insert_str(0, part);
+        self
+    }
+}
+
+impl From<serde_json::Error> for Mismatch {
+    fn from(why: serde_json::Error) -> Self {
+        let path = String::new();
+        Self { path, why }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.path.as_str() {
+            "" => self.why.fmt(f),
+            path => write!(f, "{path}: {}", self.why),
+        }
+    }
+}
+
+impl std::error::Error for Mismatch {}
+
+impl de::Error for Mismatch {
+    fn custom<T: fmt::Display>(why: T) -> Self {
+        serde_json::Error::custom(why).into()
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        serde_json::Error::invalid_type(found, expected).into()
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        serde_json::Error::invalid_value(found, expected).into()
+    }
 }
 
 /// A value, and how many levels may be below it.
@@ -24,18 +86,22 @@ struct Value<'de> {
     depth: usize,
 }
 
-struct Object<'de, Fields> {
-    rest: Fields,
-    /// The value of the field whose name was read last.
-    value: Option<ValueView<'de>>,
+/// The name of a field.
+#[derive(Clone, Copy)]
+struct Name<'de>(&'de [u8]);
+
+struct Object<'de, Entries> {
+    rest: Entries,
+    /// The field whose name was read last.
+    field: Option<(Name<'de>, ValueView<'de>)>,
     depth: usize,
 }
 
-impl<Fields> Object<'_, Fields> {
-    fn new(fields: Fields, depth: usize) -> Self {
+impl<Entries> Object<'_, Entries> {
+    fn new(entries: Entries, depth: usize) -> Self {
         Self {
-            rest: fields,
-            value: None,
+            rest: entries,
+            field: None,
             depth,
         }
     }
@@ -43,34 +109,39 @@ impl<Fields> Object<'_, Fields> {
 
 struct List<Items> {
     rest: Items,
+    /// How many items were read.
+    count: usize,
     depth: usize,
 }
 
-impl<'de, Fields> MapAccess<'de> for Object<'de, Fields>
+impl<'de, Entries> MapAccess<'de> for Object<'de, Entries>
 where
-    Fields: Iterator<Item = Result<(&'de str, ValueView<'de>), super::Error>>,
+    Entries: Iterator<Item = Result<(&'de [u8], ValueView<'de>), super::Error>>,
 {
-    type Error = Error;
+    type Error = Mismatch;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
-    ) -> Result<Option<K::Value>, Error> {
+    ) -> Result<Option<K::Value>, Mismatch> {
         let Some(field) = self.rest.next() else {
             return Ok(None);
         };
-        let (name, value) = field.map_err(Error::custom)?;
-        self.value = Some(value);
-        seed.deserialize(BorrowedStrDeserializer::new(name))
+        let (name, value) = field.map_err(Mismatch::custom)?;
+        let name = Name(name);
+        self.field = Some((name, value));
+        seed.deserialize(name)
             .map(Some)
+            .map_err(|error| name.around(error))
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        let value = self
-            .value
-            .ok_or_else(|| Error::custom("a value without a name"))?;
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
+        let (name, value) = self
+            .field
+            .ok_or_else(|| Mismatch::custom("a value without a name"))?;
         let depth = self.depth;
         seed.deserialize(Value { value, depth })
+            .map_err(|error| name.around(error))
     }
 }
 
@@ -78,50 +149,79 @@ impl<'de, Items> SeqAccess<'de> for List<Items>
 where
     Items: Iterator<Item = Result<ValueView<'de>, super::Error>>,
 {
-    type Error = Error;
+    type Error = Mismatch;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
-    ) -> Result<Option<T::Value>, Error> {
+    ) -> Result<Option<T::Value>, Mismatch> {
         let Some(item) = self.rest.next() else {
             return Ok(None);
         };
-        let value = item.map_err(Error::custom)?;
-        let depth = self.depth;
-        seed.deserialize(Value { value, depth }).map(Some)
+        let value = item.map_err(Mismatch::custom)?;
+        let (index, depth) = (self.count, self.depth);
+        self.count += 1;
+        seed.deserialize(Value { value, depth })
+            .map(Some)
+            .map_err(|error| error.inside(&format!("[{index}]")))
+    }
+}
+
+impl Name<'_> {
+    /// A mismatch in the field of this name.
+    fn around(self, mismatch: Mismatch) -> Mismatch {
+        mismatch.inside(&String::from_utf8_lossy(self.0))
+    }
+}
+
+impl<'de> Deserializer<'de> for Name<'de> {
+    type Error = Mismatch;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_borrowed_str(text(self.0).map_err(Mismatch::custom)?)
+    }
+
+    /// A name that is only compared with others need not be checked to be a text.
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_borrowed_bytes(self.0)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        option unit unit_struct newtype_struct seq tuple tuple_struct map struct enum ignored_any
     }
 }
 
 impl<'de> Value<'de> {
-    fn kind(&self) -> Result<Kind<'de>, Error> {
-        self.value.kind().map_err(Error::custom)
+    fn kind(&self) -> Result<Kind<'de>, Mismatch> {
+        self.value.kind().map_err(Mismatch::custom)
     }
 
-    fn deeper(&self) -> Result<usize, Error> {
+    fn deeper(&self) -> Result<usize, Mismatch> {
         let depth = self.depth.checked_sub(1);
-        depth.ok_or_else(|| Error::custom(super::Error::TooDeep))
+        depth.ok_or_else(|| Mismatch::custom(super::Error::TooDeep))
     }
 }
 
 impl<'de> Deserializer<'de> for Value<'de> {
-    type Error = Error;
+    type Error = Mismatch;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.kind()? {
             Kind::Null => visitor.visit_unit(),
-            Kind::Number(double) => decode::number(double).deserialize_any(visitor),
-            Kind::Text(bytes) => visitor.visit_borrowed_str(text(bytes).map_err(Error::custom)?),
+            Kind::Number(double) => Ok(decode::number(double).deserialize_any(visitor)?),
+            Kind::Text(bytes) => visitor.visit_borrowed_str(text(bytes).map_err(Mismatch::custom)?),
             Kind::Bool(value) => visitor.visit_bool(value),
-            Kind::Object(view) => visitor.visit_map(Object::new(view.fields(), self.deeper()?)),
+            Kind::Object(view) => visitor.visit_map(Object::new(view.entries(), self.deeper()?)),
             Kind::List(list) => visitor.visit_seq(List {
                 rest: list.items(),
+                count: 0,
                 depth: self.deeper()?,
             }),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
         match self.kind()? {
             Kind::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
@@ -132,7 +232,7 @@ impl<'de> Deserializer<'de> for Value<'de> {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, Mismatch> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -141,22 +241,27 @@ impl<'de> Deserializer<'de> for Value<'de> {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, Mismatch> {
         match self.kind()? {
             Kind::Text(bytes) => {
-                visitor.visit_enum(text(bytes).map_err(Error::custom)?.into_deserializer())
+                visitor.visit_enum(text(bytes).map_err(Mismatch::custom)?.into_deserializer())
             }
             Kind::Object(view) => visitor.visit_enum(MapAccessDeserializer::new(Object::new(
-                view.fields(),
+                view.entries(),
                 self.deeper()?,
             ))),
-            _ => Err(Error::custom("neither a variant nor an object")),
+            _ => Err(Mismatch::custom("neither a variant nor an object")),
         }
+    }
+
+    /// What nobody asks for is not looked at.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_unit()
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        unit unit_struct seq tuple tuple_struct map struct identifier
     }
 }
 
@@ -183,6 +288,8 @@ mod tests {
         #[serde(default)]
         choices: Vec<Choice>,
         #[serde(default)]
+        inner: Option<Box<Self>>,
+        #[serde(default)]
         more: BTreeMap<String, serde_json::Value>,
     }
 
@@ -193,11 +300,11 @@ mod tests {
     }
 
     fn read(message: &[u8]) -> Result<Typed, String> {
-        Typed::deserialize(deserializer(View::new(message).fields())).map_err(|e| e.to_string())
+        Typed::deserialize(deserializer(View::new(message).entries())).map_err(|e| e.to_string())
     }
 
     #[test]
-    fn a_typed_value_is_what_its_json_says() {
+    fn a_typed_value_is_what_its_json_says_and_errors_have_the_same_path() {
         let cases = [
             json!({"name": "a"}),
             json!({
@@ -213,11 +320,14 @@ mod tests {
             json!({"name": "a", "naem": "b"}),
             json!({"name": "a", "choices": ["Other"]}),
             json!({"name": "a", "choices": {}}),
+            json!({"name": "a", "choices": ["Word", {"Wrapped": true}]}),
+            json!({"name": "a", "inner": {"name": "b", "inner": {"name": "c", "nmae": "d"}}}),
+            json!({"name": "a", "inner": {"more": {}}}),
         ];
         for json in cases {
             assert_eq!(
                 read(&encode(&json)),
-                Typed::deserialize(&json).map_err(|error| error.to_string()),
+                serde_path_to_error::deserialize(&json).map_err(|error| error.to_string()),
                 "{json}"
             );
         }
@@ -240,9 +350,20 @@ mod tests {
             read(&encode(&json!({"name": "a", "more": {"value": value}})))
         };
         assert!(nested(MAX_DEPTH - 1).is_ok());
-        assert_eq!(
-            nested(MAX_DEPTH).unwrap_err(),
-            super::super::Error::TooDeep.to_string()
-        );
+        let error = nested(MAX_DEPTH).unwrap_err();
+        assert!(error.starts_with("more.value.deeper."), "{error}");
+        assert!(error.ends_with(&super::super::Error::TooDeep.to_string()));
+    }
+    #[test]
+    fn what_nobody_asks_for_is_not_looked_at() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Name {
+            name: String,
+        }
+
+        let deep = (0..=MAX_DEPTH).fold(json!(1), |value, _| json!({ "deeper": value }));
+        let bytes = encode(&json!({"deep": deep, "name": "a"}));
+        let read = Name::deserialize(deserializer(View::new(&bytes).entries()));
+        assert_eq!(read.unwrap().name, "a");
     }
 }

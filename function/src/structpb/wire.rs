@@ -171,12 +171,19 @@ impl<'a> Iterator for Fields<'a> {
 /// Number and content of the only field of a message, if that is length-delimited.
 #[inline]
 pub(super) fn single(message: &[u8]) -> Option<(u32, &[u8])> {
-    let mut fields = Fields::new(message);
-    let field = fields.delimited()?;
-    match field.content {
-        Content::Len(content) if fields.rest.is_empty() => Some((field.number, content)),
-        _ => None,
+    let (&key, rest) = message.split_first()?;
+    if key >= 0x80 || key & 7 != LEN {
+        return None;
     }
+    Some((u32::from(key >> 3), whole(rest)?))
+}
+
+/// What is behind a length, if nothing comes after it.
+#[inline]
+fn whole(delimited: &[u8]) -> Option<&[u8]> {
+    let mut content = Fields::new(delimited);
+    let length = content.varint().ok()?;
+    (length == content.rest.len() as u64).then_some(content.rest)
 }
 
 /// Splits a map entry into its key, which should be UTF-8, and the bytes of its value.
@@ -188,18 +195,21 @@ pub(super) fn entry(message: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     }
 }
 
-/// An entry as encoders write it: the key, then the value, and nothing else.
+/// An entry as encoders write it: the key, which is short, then the value, and nothing
+/// else.
 #[inline]
 fn usual_entry(message: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut fields = Fields::new(message);
-    let (key, value) = (fields.delimited()?, fields.delimited()?);
-    let usual = key.number == field::ENTRY_KEY
-        && value.number == field::ENTRY_VALUE
-        && fields.rest.is_empty();
-    let (Content::Len(key), Content::Len(value)) = (key.content, value.content) else {
+    const KEY: u8 = key(field::ENTRY_KEY, LEN);
+    const VALUE: u8 = key(field::ENTRY_VALUE, LEN);
+
+    let [KEY, length @ ..0x80, rest @ ..] = message else {
         return None;
     };
-    usual.then_some((key, value))
+    let (key, value) = rest.split_at_checked(usize::from(*length))?;
+    match value {
+        [VALUE, value @ ..] => Some((key, whole(value)?)),
+        _ => None,
+    }
 }
 
 fn any_entry(message: &[u8]) -> Result<(&[u8], &[u8]), Error> {
@@ -259,8 +269,13 @@ pub(super) fn close(out: &mut Vec<u8>, start: usize) {
 
 /// Writes a text as a field.
 pub(super) fn write_text(out: &mut Vec<u8>, number: u32, text: &str) {
-    out.push(key(number, LEN));
-    varint(out, text.len());
+    match u8::try_from(text.len()) {
+        Ok(length @ ..0x80) => out.extend_from_slice(&[key(number, LEN), length]),
+        _ => {
+            out.push(key(number, LEN));
+            varint(out, text.len());
+        }
+    }
     out.extend_from_slice(text.as_bytes());
 }
 

@@ -12,6 +12,14 @@ fn configuration() -> &'static Package {
     Package::named("configuration-xplatform").unwrap()
 }
 
+/// With claims, and without them.
+fn configurations() -> [&'static Package; 2] {
+    [
+        configuration(),
+        Package::named("configuration-xplatform-v2").unwrap(),
+    ]
+}
+
 fn refusal(workspace: &Workspace) -> String {
     Stream::assemble(workspace.path(), configuration(), &version())
         .unwrap_err()
@@ -216,15 +224,34 @@ fn every_package_of_the_workspace_is_described() {
 #[test]
 fn a_configuration_depends_on_the_function_and_the_provider() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let meta = Meta::read(&workspace, configuration(), &version()).unwrap();
-    let names: Vec<_> = meta
-        .own_dependencies()
-        .map(|package| package.name)
-        .collect();
-    assert_eq!(names, ["function-xplatform", "provider-hcloud"]);
-    for dependency in &meta.spec.depends_on {
-        let package = Package::published_as(&dependency.package).unwrap();
-        assert_eq!(dependency.kind, package.kind.to_string());
-        assert_eq!(dependency.api_version, "pkg.crossplane.io/v1");
+    for configuration in configurations() {
+        let meta = Meta::read(&workspace, configuration, &version()).unwrap();
+        let names: Vec<_> = meta
+            .own_dependencies()
+            .map(|package| package.name)
+            .collect();
+        assert_eq!(names, ["function-xplatform", "provider-hcloud"]);
+        for dependency in &meta.spec.depends_on {
+            let package = Package::published_as(&dependency.package).unwrap();
+            assert_eq!(dependency.kind, package.kind.to_string());
+            assert_eq!(dependency.api_version, "pkg.crossplane.io/v1");
+        }
     }
+}
+
+#[test]
+fn both_configurations_offer_the_same_kinds() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let [claims, namespaced] = configurations().map(|configuration| {
+        let objects = objects(&workspace, configuration).unwrap();
+        objects
+            .into_iter()
+            .map(|object| (object.identity.kind, object.identity.metadata.name))
+            .collect::<BTreeSet<_>>()
+    });
+    assert_eq!(claims, namespaced);
+    assert!(claims.contains(&(
+        "CompositeResourceDefinition".to_owned(),
+        "xplatforms.compose.openova.io".to_owned()
+    )));
 }

@@ -21,6 +21,7 @@ pub mod condition;
 pub mod deprecation;
 pub mod firewall;
 pub mod image;
+pub mod inventory;
 pub mod load_balancer;
 pub mod load_balancer_network;
 pub mod load_balancer_service;
@@ -53,6 +54,10 @@ pub use firewall::{
     FirewallProtocol, FirewallRule, FirewallSpec, FirewallStatus, ObservedFirewallRule,
 };
 pub use image::{Image, ImageObservation, ImageParameters, ImageSpec, ImageStatus};
+pub use inventory::{
+    Inventory, InventoryKind, InventoryObject, InventoryObservation, InventoryParameters,
+    InventorySpec, InventoryStatus,
+};
 pub use load_balancer::{
     LoadBalancer, LoadBalancerAlgorithm, LoadBalancerObservation, LoadBalancerParameters,
     LoadBalancerPrivateNet, LoadBalancerPublicNet, LoadBalancerSpec, LoadBalancerStatus,

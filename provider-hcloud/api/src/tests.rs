@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Firewall, Image, LoadBalancer, LoadBalancerNetwork, LoadBalancerService, LoadBalancerTarget,
+    Firewall, Image, Inventory, LoadBalancer, LoadBalancerNetwork, LoadBalancerService, LoadBalancerTarget,
     LoadBalancerType, Location, Managed, Network, PlacementGroup, Pricing, PrimaryIP, ReverseDNS,
     Route, SSHKey, Server, ServerNetwork, ServerType, Slot, Subnet, Volume, VolumeAttachment,
 };
@@ -226,7 +226,7 @@ fn check_descriptions<R: HasSpec<Spec: JsonSchema>>() {
 }
 
 all_kinds!(
-    Firewall Image LoadBalancer LoadBalancerNetwork LoadBalancerService LoadBalancerTarget LoadBalancerType Location
+    Firewall Image Inventory LoadBalancer LoadBalancerNetwork LoadBalancerService LoadBalancerTarget LoadBalancerType Location
     Network PlacementGroup Pricing PrimaryIP ReverseDNS Route SSHKey Server ServerNetwork ServerType Subnet Volume
     VolumeAttachment
 );

@@ -5,20 +5,22 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use hcloud_simulator::DEFAULT_TOKEN;
+use hcloud_simulator::{DEFAULT_TOKEN, Id};
+use http::Method;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::ObjectMeta;
 use kube::{Api, Client, ResourceExt};
 use rig::apply::documents;
-use rig::machine::{Fleet, Options, Range};
+use rig::machine::{Fleet, Options, Outcome, Range};
 use rig::tree::{self, Node};
+use rig::updates::Updates;
 use rig::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::boot::nodes;
-use crate::client::read;
+use crate::client::{by_hand, read};
 use crate::landscape::left;
 use crate::world::{SOON, Tenant, World, find_condition, types};
 
@@ -48,6 +50,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) tenant: Tenant<'a>,
     fleet: Fleet,
     claim: Value,
+    updates: Updates,
 }
 
 impl<'a> Stage<'a> {
@@ -70,10 +73,13 @@ impl<'a> Stage<'a> {
         let tenant = world.tenant_with(tenant, options).await?;
         let options = Options { patience: LONG };
         let fleet = Fleet::watch(&tenant.simulator, range, options).await?;
+        let kinds = COMPOSITES.map(types);
+        let updates = Updates::watch(&tenant.client(), &kinds, &tenant.namespace).await?;
         Ok(Self {
             tenant,
             fleet,
             claim,
+            updates,
         })
     }
 
@@ -147,6 +153,54 @@ impl<'a> Stage<'a> {
         Ok(servers)
     }
 
+    /// Waits until there are so many servers in a region, and gives them as [`Self::servers`] does.
+    pub(crate) async fn servers_are(
+        &self,
+        region: &str,
+        count: usize,
+    ) -> Result<Vec<(String, String)>> {
+        let what = format!("{region} has {count} servers");
+        eventually(&what, LONG, || async {
+            let servers = self.servers(region)?;
+            ensure!(servers.len() == count, "it has {servers:?}");
+            Ok(servers)
+        })
+        .await
+    }
+
+    /// Name and id of the first server of the control plane in a region.
+    pub(crate) fn first_server(&self, region: &str) -> Result<(String, Id)> {
+        let cloud = self.tenant.simulator.world();
+        let project = cloud.project(DEFAULT_TOKEN).context("the project")?;
+        let mut servers = project.servers().iter();
+        let first = servers.find(|server| {
+            server.name.contains(region)
+                && server.name.contains("-cp-")
+                && server.name.ends_with("-0")
+        });
+        let first = first.with_context(|| format!("{region} has no first server"))?;
+        Ok((first.name.clone(), first.id))
+    }
+
+    pub(crate) async fn delete_server(&self, id: Id) -> Result<()> {
+        by_hand(
+            &self.tenant,
+            Method::DELETE,
+            &format!("/servers/{id}"),
+            json!({}),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Waits until a machine has booted.
+    pub(crate) async fn booted(&self, server: Id) -> Result<()> {
+        match self.fleet.outcome(server, LONG).await? {
+            Outcome::Booted { .. } => Ok(()),
+            other => bail!("server {server} has not booted: {other:?}"),
+        }
+    }
+
     /// Names and provider ids in the rows of servers of all objects of a kind, sorted.
     pub(crate) async fn server_rows(&self, kind: &str) -> Result<Vec<(String, String)>> {
         let mut found = Vec::new();
@@ -208,7 +262,14 @@ impl<'a> Stage<'a> {
         .await
     }
 
-    /// No circuit breaker of the kinds that no other tests compose was ever open.
+    /// Changes the claim and applies it.
+    pub(crate) async fn apply_with(&self, change: impl FnOnce(&mut Value) + Send) -> Result<()> {
+        let mut claim = self.claim.clone();
+        change(&mut claim);
+        self.tenant.apply(&claim).await
+    }
+
+    /// No circuit breaker was ever open.
     pub(crate) async fn no_breaker_opened(&self) -> Result<()> {
         let url = format!("http://{}/metrics", self.tenant.rig.core_metrics()?);
         let metrics = read(&url).await?;
@@ -222,6 +283,13 @@ impl<'a> Stage<'a> {
         );
         let opened: Vec<_> = lines("circuit_breaker_opens_total").collect();
         ensure!(opened.iter().all(|line| line.ends_with(" 0")), "{opened:?}");
+        // Platforms and regions of other tests share the metrics of theirs.
+        let (composite, tokens) = self.updates.tightest().context("nothing was updated")?;
+        ensure!(
+            tokens > 0.0,
+            "the updates of what {composite} composes open its circuit breaker:\n{}",
+            self.updates.report()
+        );
         Ok(())
     }
 

@@ -295,6 +295,12 @@ pub(super) const ROWS: &[Row] = &[
         }],
     },
     Row {
+        kind: "Inventory",
+        object: Object::Example("inventory.yaml"),
+        before: &[NETWORK],
+        edits: &[],
+    },
+    Row {
         kind: "ProviderConfig",
         object: Object::Own(|| {
             json!({
