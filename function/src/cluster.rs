@@ -62,6 +62,9 @@ const KUBECONFIG: &str = "kubeconfig";
 const ETCD: &str = "etcd";
 /// Key of the load balancer in front of the API servers.
 const API: &str = "api";
+/// Last part of its name. The hyphen adds a hash: load balancers of regions lie one part
+/// higher, and could come to the same name otherwise.
+const API_NAME: &str = "kube-api";
 /// Key of the Secret with the node templates of the cluster autoscaler.
 const AUTOSCALER: &str = "autoscaler";
 /// Keys of the Secrets with user data: this prefix and whose they are.
@@ -165,7 +168,7 @@ fn servers(cluster: &Cluster, call: &Call<'_>) -> Result<Composition, Problems> 
         parts: Vec::new(),
     };
     rendering.roots(&roots);
-    let reachable = endpoint.is_some() && balancer.healthy > 0;
+    let reachable = endpoint.is_some() && balancer.healthy;
     rendering.api(&spec, reachable, initialised);
     let mut status = status::of(&spec, call.observed, &balancer);
     if roots.observed {
@@ -175,7 +178,7 @@ fn servers(cluster: &Cluster, call: &Call<'_>) -> Result<Composition, Problems> 
             status.kubeconfig_secret =
                 Some(rendering.secret(KUBECONFIG, &[KUBECONFIG], &kubeconfig));
         }
-        if initialised || balancer.healthy > 0 {
+        if initialised || balancer.healthy {
             rendering.etcd(&fingerprint);
         }
         rendering.user_data(&documents);
@@ -290,7 +293,7 @@ impl Rendering<'_> {
         };
         let object = composite(
             "XLoadBalancer",
-            &object_name(self.cluster, &[API]),
+            &object_name(self.cluster, &[API_NAME]),
             &identity.namespace,
             labels,
             LoadBalancerSpec {

@@ -2,16 +2,16 @@
 //! network, its services and its targets.
 //!
 //! It is ready when it can pass connections on. Whether a target is healthy comes and
-//! goes with what runs on the servers: the status counts it, and who depends on it reads
+//! goes with what runs on the servers: the status tells it, and who depends on it reads
 //! it there.
 
 use provider_hcloud_api::{
     LoadBalancerAlgorithm, LoadBalancerHealth, LoadBalancerHealthCheck,
-    LoadBalancerHealthCheckHttp, LoadBalancerHealthCheckProtocol, LoadBalancerNetworkParameters,
-    LoadBalancerNetworkSpec, LoadBalancerObservation, LoadBalancerParameters, LoadBalancerProtocol,
-    LoadBalancerPublicNet, LoadBalancerServiceParameters, LoadBalancerServiceSpec,
-    LoadBalancerSpec, LoadBalancerTargetObservation, LoadBalancerTargetParameters,
-    LoadBalancerTargetSpec, Reference,
+    LoadBalancerHealthCheckHttp, LoadBalancerHealthCheckProtocol, LoadBalancerNetworkObservation,
+    LoadBalancerNetworkParameters, LoadBalancerNetworkSpec, LoadBalancerObservation,
+    LoadBalancerParameters, LoadBalancerProtocol, LoadBalancerPublicNet,
+    LoadBalancerServiceParameters, LoadBalancerServiceSpec, LoadBalancerSpec,
+    LoadBalancerTargetObservation, LoadBalancerTargetParameters, LoadBalancerTargetSpec, Reference,
 };
 
 use crate::claim::cost::Cost;
@@ -213,38 +213,33 @@ fn target_spec(balancer: &str, target: &Servers, owner: Owner<'_>) -> LoadBalanc
 }
 
 fn status(observed: &Observed, targets: impl Iterator<Item = String>) -> LoadBalancerStatus {
-    let found = |key: &str| managed::at_provider(observed.get(key)?);
-    let balancer: Option<LoadBalancerObservation> = found(BALANCER);
+    let balancer: Option<LoadBalancerObservation> =
+        observed.get(BALANCER).and_then(managed::at_provider);
     let balancer = balancer.unwrap_or_default();
+    let found_network: Option<LoadBalancerNetworkObservation> =
+        observed.get(NETWORK).and_then(managed::at_provider);
     let mut status = LoadBalancerStatus {
         cost: balancer.price.as_ref().map(Cost::from),
         id: observed.get(BALANCER).and_then(managed::id),
         ipv4: balancer.public_ipv4.filter(|_| balancer.public_interface),
         ipv6: balancer.public_ipv6.filter(|_| balancer.public_interface),
-        private_ip: balancer
-            .private_nets
-            .into_iter()
-            .map(|net| net.ip)
-            .find(|ip| !ip.is_empty()),
+        // The load balancer itself is looked at again much later.
+        private_ip: found_network
+            .map(|found| found.ip)
+            .filter(|ip| !ip.is_empty()),
         ..LoadBalancerStatus::default()
     };
     for key in targets {
         let target = observed.get(&key).and_then(managed::at_provider);
         let target: LoadBalancerTargetObservation = target.unwrap_or_default();
-        let servers = target.servers.iter();
-        let healthy = servers.filter(|server| is_healthy(&server.health_status));
-        status.healthy += count(healthy.count());
-        status.targets += count(target.servers.len());
+        let mut servers = target.servers.iter();
+        status.healthy |= servers.any(|server| is_healthy(&server.health_status));
     }
     status
 }
 
 fn is_healthy(services: &[LoadBalancerHealth]) -> bool {
     !services.is_empty() && services.iter().all(|service| service.status == "healthy")
-}
-
-fn count(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

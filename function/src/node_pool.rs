@@ -40,17 +40,24 @@ pub fn compose(pool: &NodePool, observed: &Observed) -> Result<Composition, Prob
     }
 
     let namespace = &pool.identity.namespace;
+    // What is above repeats the counts, and shall not change with each server.
+    let settled = groups.iter().all(|group| group.readiness.ready);
+    let sum = |count: fn(&NodeGroupStatus) -> u32| {
+        settled.then(|| groups.iter().map(|group| count(&group.status)).sum())
+    };
     let mut status = NodePoolStatus {
-        desired: pool.spec.pool.count,
         cost: managed::total(groups.iter().map(|group| group.status.cost.clone())),
-        ..NodePoolStatus::default()
+        current: sum(|status| status.current),
+        desired: pool.spec.pool.count,
+        ready: sum(|status| status.ready),
+        servers: Vec::new(),
     };
     let mut desired = Vec::with_capacity(groups.len());
     let mut parts = Vec::with_capacity(groups.len());
     for group in groups {
-        status.current += group.status.current;
-        status.ready += group.status.ready;
-        status.servers.extend(group.status.servers);
+        if group.readiness.ready {
+            status.servers.extend(group.status.servers);
+        }
         desired.push(Desired {
             object: composite(
                 "XNodeGroup",

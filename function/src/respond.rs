@@ -69,9 +69,10 @@ impl Call {
         let mut state = self.desired;
         state.composite = Some(v1::Resource {
             resource: composite_with_status(composite, &status).into(),
-            // While something is still withheld, what is there must not make the
-            // composite ready.
-            ready: if complete {
+            // What is still withheld must keep the composite from being ready. And core
+            // would list what is not ready in the condition: each of its changes counts
+            // for the circuit breaker of the composite above.
+            ready: if settled {
                 v1::Ready::Unspecified.into()
             } else {
                 v1::Ready::False.into()

@@ -61,20 +61,7 @@ impl Program {
 
     /// Its memory.
     pub(crate) fn memory(&self) -> Result<Memory> {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-        let kib = |name: &str| -> Result<u64> {
-            status
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-                .and_then(|value| value.trim().strip_suffix(" kB")?.parse().ok())
-                .with_context(|| format!("{path} has no {name}"))
-        };
-        Ok(Memory {
-            resident: kib("VmRSS")? * 1024,
-            anonymous: kib("RssAnon")? * 1024,
-            peak: kib("VmHWM")? * 1024,
-        })
+        Memory::of(self.child.id())
     }
 
     /// Asks it to end, and returns how long that took.
@@ -106,6 +93,26 @@ pub(crate) struct Memory {
     pub(crate) anonymous: u64,
     /// The most that was ever resident.
     pub(crate) peak: u64,
+}
+
+impl Memory {
+    /// That of a process.
+    pub(crate) fn of(process: u32) -> Result<Self> {
+        let path = format!("/proc/{process}/status");
+        let status = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let kib = |name: &str| -> Result<u64> {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+                .and_then(|value| value.trim().strip_suffix(" kB")?.parse().ok())
+                .with_context(|| format!("{path} has no {name}"))
+        };
+        Ok(Self {
+            resident: kib("VmRSS")? * 1024,
+            anonymous: kib("RssAnon")? * 1024,
+            peak: kib("VmHWM")? * 1024,
+        })
+    }
 }
 
 impl fmt::Display for Memory {

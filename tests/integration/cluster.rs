@@ -3,14 +3,17 @@
 mod stage;
 
 use anyhow::{Context, Result, ensure};
+use http::Method;
+use rig::wait::eventually;
 use serde_json::{Value, json};
 
-use self::stage::Stage;
+use self::stage::{LONG, Stage};
 use crate::tests;
 use crate::world::World;
 
 tests!(
     a_single_server_answers_and_goes_with_its_platform,
+    two_regions_become_ready_replace_a_server_and_scale,
     clusters_that_exist_are_taken_as_they_are,
 );
 
@@ -48,6 +51,79 @@ async fn a_single_server_answers_and_goes_with_its_platform(world: &World) -> Re
         stage.delete().await
     }))
     .await
+}
+
+async fn two_regions_become_ready_replace_a_server_and_scale(world: &World) -> Result<()> {
+    let stage = Stage::start(world, "cluster-ha", "platform-ha.yaml").await?;
+    Box::pin(stage.play(async |stage: &Stage<'_>| {
+        stage.ready().await?;
+        for region in ["fsn", "hel"] {
+            let kubectl = stage.kubectl(region, "main").await?;
+            let nodes = stage.lists(&kubectl, region).await?;
+            ensure!(nodes == 5, "{nodes}");
+        }
+        stage.no_breaker_opened().await?;
+
+        the_first_server_is_replaced(stage, "hel").await?;
+        a_pool_grows_and_shrinks(stage, "fsn").await?;
+        stage.no_breaker_opened().await
+    }))
+    .await
+}
+
+/// What initialised etcd is gone: the server that takes its place joins.
+async fn the_first_server_is_replaced(stage: &Stage<'_>, region: &str) -> Result<()> {
+    let (name, id) = stage.first_server(region)?;
+    stage.delete_server(id).await?;
+    let successor = eventually("the first server is made again", LONG, || async {
+        let (other, successor) = stage.first_server(region)?;
+        ensure!(other == name && successor != id, "{other} is {successor}");
+        Ok(successor)
+    })
+    .await?;
+    stage.booted(successor).await?;
+    stage.ready().await?;
+    let kubectl = stage.kubectl(region, "main").await?;
+    stage.lists(&kubectl, region).await?;
+    Ok(())
+}
+
+/// Only the new server is made; the same goes again, when that is approved.
+async fn a_pool_grows_and_shrinks(stage: &Stage<'_>, region: &str) -> Result<()> {
+    let pool = |claim: &mut Value, count: u32, approve: &[&str]| {
+        claim["spec"]["regions"][0]["clusters"][0]["nodePools"][0]["count"] = json!(count);
+        claim["spec"]["operations"] = json!({"approve": approve});
+    };
+    let tenant = &stage.tenant;
+    let kubectl = stage.kubectl(region, "main").await?;
+    let before = stage.servers(region)?;
+    tenant.simulator.log().clear();
+    stage.apply_with(|claim| pool(claim, 3, &[])).await?;
+    let grown = stage.servers_are(region, before.len() + 1).await?;
+    ensure!(
+        before.iter().all(|server| grown.contains(server)),
+        "{before:?}, {grown:?}"
+    );
+    stage.lists(&kubectl, region).await?;
+    stage.ready().await?;
+    let created = tenant.simulator.log().of(&Method::POST, "/servers");
+    ensure!(created.len() == 1, "{created:?}");
+
+    stage.apply_with(|claim| pool(claim, 2, &[])).await?;
+    let (reason, message) = tenant
+        .condition("Platform", "ha", "ChangesApplied", "False")
+        .await?;
+    ensure!(reason == "ApprovalRequired", "{reason}: {message}");
+    let claim = tenant.get("Platform", "ha").await?;
+    let plan = &claim.data["status"]["plan"];
+    let hash = plan[0]["hash"].as_str().context("the plan has a step")?;
+    ensure!(stage.servers(region)? == grown, "nothing is removed yet");
+    stage.apply_with(|claim| pool(claim, 2, &[hash])).await?;
+    let shrunk = stage.servers_are(region, before.len()).await?;
+    ensure!(shrunk == before, "{shrunk:?}, {before:?}");
+    stage.lists(&kubectl, region).await?;
+    stage.ready().await?;
+    Ok(())
 }
 
 async fn clusters_that_exist_are_taken_as_they_are(world: &World) -> Result<()> {

@@ -30,6 +30,7 @@ mod rig;
 mod scratch;
 pub mod tools;
 pub mod tree;
+pub mod updates;
 pub mod wait;
 mod xplatform;
 

@@ -217,6 +217,18 @@ impl Rig {
         daemons
     }
 
+    /// Names and process ids of everything that runs.
+    pub fn processes(&self) -> Vec<(String, u32)> {
+        let pods = self.pods().unwrap_or_default();
+        let daemons = self.daemons().into_iter();
+        let all = daemons.chain(pods.iter().map(|pod| pod.program()));
+        all.filter_map(|daemon| match daemon.state() {
+            State::Running { pid } => Some((daemon.name().to_owned(), pid)),
+            State::Pending | State::Waiting { .. } | State::Ended { .. } => None,
+        })
+        .collect()
+    }
+
     /// What everything is doing, and the end of every log: for the message of a failed test.
     pub fn report(&self) -> String {
         let mut report = String::new();

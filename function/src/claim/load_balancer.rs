@@ -208,9 +208,10 @@ pub struct LoadBalancerStatus {
     /// What it costs each month by the list price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
-    /// How many targets are healthy.
+    /// Whether a target is healthy. How many there are and how each of them does tell the
+    /// targets themselves: here it would change with each of them.
     #[serde(default)]
-    pub healthy: u32,
+    pub healthy: bool,
     /// Id in the cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -223,9 +224,6 @@ pub struct LoadBalancerStatus {
     /// Address in the private network.
     #[serde(default, rename = "privateIP", skip_serializing_if = "Option::is_none")]
     pub private_ip: Option<String>,
-    /// How many targets there are.
-    #[serde(default)]
-    pub targets: u32,
 }
 
 impl LoadBalancerStatus {
@@ -240,7 +238,6 @@ impl LoadBalancerStatus {
             ipv6: self.ipv6,
             name: name.to_owned(),
             private_ip: self.private_ip,
-            targets: self.targets,
             ..LoadBalancerRow::default()
         }
     }

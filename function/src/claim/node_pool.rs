@@ -285,16 +285,16 @@ pub struct NodePoolStatus {
     /// What the servers cost each month by the list price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
-    /// How many servers exist.
-    #[serde(default)]
-    pub current: u32,
+    /// How many servers exist. Left out while groups change: the groups count theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<u32>,
     /// How many servers there should be.
     #[serde(default)]
     pub desired: u32,
-    /// How many servers are ready.
-    #[serde(default)]
-    pub ready: u32,
-    /// The servers, by their ordinals.
+    /// How many servers are ready. Left out while groups change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<u32>,
+    /// The servers of all groups that are ready, by their ordinals.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<ServerRow>,
 }

@@ -44,8 +44,9 @@ pub struct ServerRow {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodePoolRow {
-    /// How many servers exist.
-    pub current: u32,
+    /// How many servers exist. Left out while the pool changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<u32>,
     /// How many servers there should be.
     pub desired: u32,
     /// Why it is not ready, for a person.
@@ -53,8 +54,9 @@ pub struct NodePoolRow {
     pub message: String,
     /// Name of the pool.
     pub name: String,
-    /// How many servers are ready.
-    pub ready: u32,
+    /// How many servers are ready. Left out while the pool changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<u32>,
     /// Why it is not ready, in one word.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
@@ -116,9 +118,9 @@ pub struct LoadBalancerRow {
     /// What it costs each month by the list price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
-    /// How many targets are healthy.
+    /// Whether a target is healthy.
     #[serde(default)]
-    pub healthy: u32,
+    pub healthy: bool,
     /// Id in the cloud.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
@@ -141,7 +143,4 @@ pub struct LoadBalancerRow {
     /// Why it is not ready, in one word.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// How many targets there are.
-    #[serde(default)]
-    pub targets: u32,
 }

@@ -70,7 +70,7 @@ fn all_exist(rendered: &Rendered) -> Vec<(String, Value)> {
                 "publicAddresses": ["203.0.113.8", "203.0.113.7"],
                 "version": "v1.31.4+k3s1",
             }),
-            "load-balancer-web" => json!({"cost": cost("5.39"), "healthy": 1, "targets": 1, "ipv4": "203.0.113.9"}),
+            "load-balancer-web" => json!({"cost": cost("5.39"), "healthy": true, "ipv4": "203.0.113.9"}),
             _ => json!({"atProvider": {"id": 42}}),
         })
     })
@@ -165,12 +165,11 @@ fn rows_costs_and_addresses_are_rolled_up() {
             "firewallID": "42",
             "loadBalancers": [{
                 "cost": cost("5.39"),
-                "healthy": 1,
+                "healthy": true,
                 "ipv4": "203.0.113.9",
                 "name": "web",
                 "ready": true,
                 "reason": "Available",
-                "targets": 1,
             }],
             "network": {"cidr": "10.0.0.0/16", "id": "42"},
             "publicAddresses": ["203.0.113.7", "203.0.113.8"],

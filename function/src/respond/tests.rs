@@ -118,7 +118,7 @@ fn the_first_response_carries_one_object_of_each_kind_and_is_not_ready() {
         .composite
         .as_ref()
         .unwrap();
-    assert_eq!(composite.ready(), v1::Ready::Unspecified);
+    assert_eq!(composite.ready(), v1::Ready::False);
 }
 
 #[test]
@@ -152,15 +152,10 @@ fn a_settled_composite_is_called_again_late() {
         .filter(|resource| resource.ready() == v1::Ready::True)
         .collect();
     assert_eq!(ready.len(), 3);
-    let status = &response
-        .desired
-        .as_ref()
-        .unwrap()
-        .composite
-        .as_ref()
-        .unwrap()
-        .resource;
-    let status = Value::Object(decode(status).unwrap());
+    let composite = response.desired.as_ref().unwrap().composite.as_ref();
+    let composite = composite.unwrap();
+    assert_eq!(composite.ready(), v1::Ready::Unspecified, "core knows");
+    let status = Value::Object(decode(&composite.resource).unwrap());
     assert_eq!(status["status"]["regions"][1]["ready"], true);
     assert_eq!(
         status.get("metadata"),

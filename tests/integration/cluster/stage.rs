@@ -1,24 +1,25 @@
 //! A tenant whose servers boot, and an example in it.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use hcloud_simulator::DEFAULT_TOKEN;
+use hcloud_simulator::{DEFAULT_TOKEN, Id};
+use http::Method;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::ListParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::ObjectMeta;
 use kube::{Api, Client, ResourceExt};
 use rig::apply::documents;
-use rig::machine::{Fleet, Options, Range};
+use rig::machine::{Fleet, Options, Outcome, Range};
 use rig::tree::{self, Node};
+use rig::updates::Updates;
 use rig::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::boot::nodes;
-use crate::client::read;
+use crate::client::by_hand;
 use crate::landscape::left;
 use crate::world::{SOON, Tenant, World, find_condition, types};
 
@@ -36,18 +37,28 @@ const COMPOSITES: [&str; 5] = [
     "XNodeGroup",
 ];
 
-/// Kinds that only clusters need, as core names their controllers.
-const OWN: [&str; 4] = [
-    "xclusters.",
-    "xloadbalancers.",
-    "xnodepools.",
-    "xnodegroups.",
+/// Kinds that composites compose beside other composites.
+const COMPOSED: [&str; 13] = [
+    "ConfigMap",
+    "Firewall",
+    "LoadBalancer",
+    "LoadBalancerNetwork",
+    "LoadBalancerService",
+    "LoadBalancerTarget",
+    "Network",
+    "PlacementGroup",
+    "Pricing",
+    "SSHKey",
+    "Secret",
+    "Server",
+    "Subnet",
 ];
 
 pub(crate) struct Stage<'a> {
     pub(crate) tenant: Tenant<'a>,
     fleet: Fleet,
     claim: Value,
+    updates: Updates,
 }
 
 impl<'a> Stage<'a> {
@@ -70,10 +81,14 @@ impl<'a> Stage<'a> {
         let tenant = world.tenant_with(tenant, options).await?;
         let options = Options { patience: LONG };
         let fleet = Fleet::watch(&tenant.simulator, range, options).await?;
+        let kinds = COMPOSITES.iter().chain(&COMPOSED);
+        let kinds: Vec<_> = kinds.map(|kind| types(kind)).collect();
+        let updates = Updates::watch(&tenant.client(), &kinds, &tenant.namespace).await?;
         Ok(Self {
             tenant,
             fleet,
             claim,
+            updates,
         })
     }
 
@@ -93,7 +108,7 @@ impl<'a> Stage<'a> {
 
     async fn report(&self) -> String {
         let mut text = match self.tree().await {
-            Ok(Some(tree)) => describe(&tree),
+            Ok(Some(tree)) => tree.describe(),
             Ok(None) => "the claim does not exist\n".to_owned(),
             Err(error) => format!("the tree cannot be read: {error:#}\n"),
         };
@@ -145,6 +160,54 @@ impl<'a> Stage<'a> {
             .collect();
         servers.sort();
         Ok(servers)
+    }
+
+    /// Waits until there are so many servers in a region, and gives them as [`Self::servers`] does.
+    pub(crate) async fn servers_are(
+        &self,
+        region: &str,
+        count: usize,
+    ) -> Result<Vec<(String, String)>> {
+        let what = format!("{region} has {count} servers");
+        eventually(&what, LONG, || async {
+            let servers = self.servers(region)?;
+            ensure!(servers.len() == count, "it has {servers:?}");
+            Ok(servers)
+        })
+        .await
+    }
+
+    /// Name and id of the first server of the control plane in a region.
+    pub(crate) fn first_server(&self, region: &str) -> Result<(String, Id)> {
+        let cloud = self.tenant.simulator.world();
+        let project = cloud.project(DEFAULT_TOKEN).context("the project")?;
+        let mut servers = project.servers().iter();
+        let first = servers.find(|server| {
+            server.name.contains(region)
+                && server.name.contains("-cp-")
+                && server.name.ends_with("-0")
+        });
+        let first = first.with_context(|| format!("{region} has no first server"))?;
+        Ok((first.name.clone(), first.id))
+    }
+
+    pub(crate) async fn delete_server(&self, id: Id) -> Result<()> {
+        by_hand(
+            &self.tenant,
+            Method::DELETE,
+            &format!("/servers/{id}"),
+            json!({}),
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Waits until a machine has booted.
+    pub(crate) async fn booted(&self, server: Id) -> Result<()> {
+        match self.fleet.outcome(server, LONG).await? {
+            Outcome::Booted { .. } => Ok(()),
+            other => bail!("server {server} has not booted: {other:?}"),
+        }
     }
 
     /// Names and provider ids in the rows of servers of all objects of a kind, sorted.
@@ -208,20 +271,37 @@ impl<'a> Stage<'a> {
         .await
     }
 
-    /// No circuit breaker of the kinds that no other tests compose was ever open.
+    /// Changes the claim and applies it.
+    pub(crate) async fn apply_with(&self, change: impl FnOnce(&mut Value) + Send) -> Result<()> {
+        let mut claim = self.claim.clone();
+        change(&mut claim);
+        self.tenant.apply(&claim).await
+    }
+
+    /// No composite of the platform is cut off from the changes of what it composes, and none was near to that.
     pub(crate) async fn no_breaker_opened(&self) -> Result<()> {
-        let url = format!("http://{}/metrics", self.tenant.rig.core_metrics()?);
-        let metrics = read(&url).await?;
-        let lines = |name: &'static str| {
-            let lines = metrics.lines().filter(move |line| line.starts_with(name));
-            lines.filter(|line| OWN.iter().any(|kind| line.contains(kind)))
-        };
+        let claim = self.tenant.get("Platform", self.name()).await?;
+        let platform = claim.data["spec"]["resourceRef"]["name"].as_str();
+        let platform = platform.context("the claim is not bound")?;
+        let mut composites = vec![self.tenant.get("XPlatform", platform).await?];
+        for kind in COMPOSITES {
+            composites.extend(self.tenant.list(kind).await?);
+        }
+        for composite in &composites {
+            let responsive = find_condition(composite, "Responsive")?;
+            ensure!(
+                responsive["status"] == "True",
+                "{}: {responsive}\n{}",
+                composite.name_any(),
+                self.updates.report()
+            );
+        }
+        let (composite, tokens) = self.updates.tightest().context("nothing was updated")?;
         ensure!(
-            lines("circuit_breaker_events_total").next().is_some(),
-            "core counts no events for its circuit breakers"
+            tokens > 0.0,
+            "the updates of what {composite} composes open its circuit breaker:\n{}",
+            self.updates.report()
         );
-        let opened: Vec<_> = lines("circuit_breaker_opens_total").collect();
-        ensure!(opened.iter().all(|line| line.ends_with(" 0")), "{opened:?}");
         Ok(())
     }
 
@@ -264,24 +344,4 @@ impl<'a> Stage<'a> {
         })
         .await
     }
-}
-
-/// A line for each object of a tree.
-fn describe(tree: &Node) -> String {
-    let mut text = String::new();
-    for (depth, node) in tree.flattened() {
-        let state = |state: &Option<String>| state.clone().unwrap_or_else(|| "?".to_owned());
-        let _ = writeln!(
-            text,
-            "{:indent$}{} {} synced={} ready={} {}",
-            "",
-            node.kind,
-            node.name,
-            state(&node.synced),
-            state(&node.ready),
-            node.message,
-            indent = 2 * depth,
-        );
-    }
-    text
 }

@@ -7,7 +7,7 @@ const CA_KEY: &str = "/var/lib/rancher/k3s/server/tls/server-ca.key";
 #[test]
 fn etcd_is_initialised_once() {
     let mut stage = Stage::new(spec());
-    stage.balancer["healthy"] = json!(0);
+    stage.balancer["healthy"] = json!(false);
     stage.step();
     stage.step();
     let before = stage.render().unwrap();
@@ -20,7 +20,7 @@ fn etcd_is_initialised_once() {
         assert!(!joining.contains("cluster-init: true") && !joining.contains(CA_KEY));
     }
 
-    stage.child(API)["status"]["healthy"] = json!(1);
+    stage.child(API)["status"]["healthy"] = json!(true);
     let healthy = stage.render().unwrap();
     assert_eq!(
         healthy.get(ETCD).object["data"],
@@ -32,10 +32,10 @@ fn etcd_is_initialised_once() {
         "it is not recorded yet"
     );
 
-    stage.balancer["healthy"] = json!(1);
-    stage.child(API)["status"]["healthy"] = json!(1);
+    stage.balancer["healthy"] = json!(true);
+    stage.child(API)["status"]["healthy"] = json!(true);
     stage.step();
-    stage.child(API)["status"]["healthy"] = json!(0);
+    stage.child(API)["status"]["healthy"] = json!(false);
     let recorded = stage.render().unwrap();
     let after = documents(&recorded);
     assert_eq!(&after[0].1, server, "the first server joins, too");
