@@ -5,9 +5,10 @@
 //! - [`part`]: it is a part of another object and is found by its key there (Subnet, Route …);
 //! - [`fact`]: it is a fact of the cloud that can only be observed (Location, ServerType …).
 //!
-//! The traits' modules do what is the same for all of their kinds. Here is what all kinds share: credentials, labels
-//! of ownership, external names.
+//! The traits' modules do what is the same for all of their kinds, and [`access`] leads to them from credentials. Here is
+//! what all kinds share: projects, labels of ownership, external names.
 
+pub mod access;
 pub mod error;
 pub mod fact;
 pub mod firewall;

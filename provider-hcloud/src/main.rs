@@ -19,11 +19,14 @@ fn main() -> anyhow::Result<()> {
         .with_span_list(false)
         .with_env_filter(EnvFilter::new(level))
         .init();
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("cannot start the runtime")?
-        .block_on(run(&args))
+        .context("cannot start the runtime")?;
+    let ended = runtime.block_on(run(&args));
+    // Dropped, it would wait for a name that is being looked up, however long that takes.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(args: &Args) -> anyhow::Result<()> {

@@ -16,8 +16,9 @@ use crate::{
     managed::{
         Runtime, Settings,
         cache::{Cache, Caches},
-        controller::Shutdown,
+        controller::{self, Shutdown},
         credentials::Credentials,
+        directory::Directory,
         events::Recorder,
         leader::{self, Elector, Lost},
         metrics::Metrics,
@@ -242,11 +243,21 @@ fn start(args: &Args, common: Common, serving: &mut JoinSet<()>) -> JoinSet<()> 
         shutdown.clone(),
     ));
 
+    let hetzner = Hetzner::new(clients, clock.clone());
+    let mut directory = Directory::default();
+    let kinds: Vec<_> = registry::kinds()
+        .into_iter()
+        .map(|kind| {
+            let kind = kind.with(hetzner.clone());
+            let listed = directory.add(kind.names());
+            (kind, listed)
+        })
+        .collect();
     let runtime = Runtime {
-        client: client.clone(),
+        client,
         credentials,
         usages,
-        directory: Arc::default(),
+        directory: Arc::new(directory),
         caches,
         metrics,
         clock: clock.clone(),
@@ -259,12 +270,11 @@ fn start(args: &Args, common: Common, serving: &mut JoinSet<()>) -> JoinSet<()> 
             creation_settle: args.creation_settle,
             ..Settings::default()
         },
-        bucket: Arc::new(Bucket::new(args.max_reconcile_rate, clock.clone())),
+        bucket: Arc::new(Bucket::new(args.max_reconcile_rate, clock)),
         shutdown,
     };
-    let hetzner = Hetzner::new(clients, clock);
-    for kind in registry::kinds() {
-        running.spawn(kind.run(runtime.clone(), hetzner.clone()));
+    for (kind, listed) in kinds {
+        running.spawn(controller::run(runtime.clone(), kind, listed));
     }
     running
 }

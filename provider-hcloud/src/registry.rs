@@ -8,7 +8,7 @@ use kube::CustomResourceExt;
 
 use crate::{
     kind::{self, Hetzner, fact::Facts, object::Objects, part::Parts},
-    managed::{Connector, Runtime, controller, erased},
+    managed::{Connector, External, erased},
 };
 
 /// One kind of managed resource.
@@ -21,7 +21,7 @@ pub struct Kind {
 impl Kind {
     fn of<C: Connector + From<Hetzner>>() -> Self {
         Self {
-            read_only: C::READ_ONLY,
+            read_only: C::External::READ_ONLY,
             with: |hetzner| erased::kind(C::from(hetzner)),
         }
     }
@@ -31,13 +31,9 @@ impl Kind {
         self.read_only
     }
 
-    /// Runs the controller of this kind until shutdown.
-    pub fn run(
-        &self,
-        runtime: Runtime,
-        hetzner: Hetzner,
-    ) -> impl Future<Output = ()> + Send + use<> {
-        controller::run(runtime, (self.with)(hetzner))
+    /// The kind, with access to its external resources by way of `hetzner`.
+    pub fn with(&self, hetzner: Hetzner) -> Arc<dyn erased::Kind> {
+        (self.with)(hetzner)
     }
 }
 

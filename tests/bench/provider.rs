@@ -33,10 +33,7 @@ async fn with(table: &mut Table, binary: &Path, rig: &Rig) -> Result<()> {
     for _ in 0..STARTS {
         let started = Instant::now();
         let program = start()?;
-        ensure!(
-            get(program.address, "/readyz")?.starts_with("HTTP/1.1 200"),
-            "it is not ready"
-        );
+        ready(&program).await?;
         starts.push(started.elapsed());
         stops.push(program.terminate()?);
     }
@@ -90,6 +87,16 @@ fn network(index: usize) -> String {
 /// Starts the provider; everything is reconciled once a second.
 fn start(binary: &Path, rig: &Rig) -> Result<Program> {
     cluster::provider(binary, rig, &["--poll", "1s"])
+}
+
+/// Waits until everything is listed.
+async fn ready(program: &Program) -> Result<()> {
+    let started = Instant::now();
+    while !get(program.address, "/readyz")?.starts_with("HTTP/1.1 200") {
+        ensure!(started.elapsed() < SOON, "it is not ready");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(())
 }
 
 /// Waits until there were this many reconciles, and returns how many there were.

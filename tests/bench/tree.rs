@@ -33,6 +33,9 @@ const CONTROL_PLANE: usize = 3;
 const ACTION: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(1200);
 const NAMESPACE: &str = "default";
+/// A public key whose private key nobody has.
+const SSH_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBW605CuChGxp2BjAbN2gpZzfd8i51FReX7BgOZH9X3H bench";
 /// Which object of its composite an object is.
 const KEY: &str = "crossplane.io/composition-resource-name";
 
@@ -107,6 +110,7 @@ fn claim(name: &str, regions: usize, servers: usize) -> Value {
             json!({
                 "name": format!("r{index}"),
                 "location": locations[index % locations.len()],
+                "sshKeys": [{"name": "admin", "publicKey": SSH_KEY}],
                 "clusters": [cluster],
             })
         })

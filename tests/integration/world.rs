@@ -25,6 +25,10 @@ pub(crate) const SOON: Duration = Duration::from_secs(120);
 /// How often the provider looks for drift in the tests.
 const POLL: &str = "15s";
 
+/// A public key whose private key nobody has.
+const SSH_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBW605CuChGxp2BjAbN2gpZzfd8i51FReX7BgOZH9X3H first";
+
 /// Started when the first test needs it.
 #[derive(Default)]
 pub(crate) struct World {
@@ -134,11 +138,18 @@ pub(crate) async fn install(rig: &Rig, built: &Built, configuration: &str) -> Re
 /// for its circuit breaker.
 pub(crate) async fn begin(rig: &Rig, kind: &str) -> Result<()> {
     let tenant = Tenant::create(rig, "first").await?;
-    let regions = json!([{"name": "a", "location": "fsn1"}]);
-    let mut platform = tenant.platform("first", regions);
+    let cluster = json!({"name": "main", "controlPlane": {"count": 1}});
+    let ssh_key = json!({"name": "admin", "publicKey": SSH_KEY});
+    let region =
+        json!({"name": "a", "location": "fsn1", "sshKeys": [ssh_key], "clusters": [cluster]});
+    let mut platform = tenant.platform("first", json!([region]));
     platform["kind"] = json!(kind);
     tenant.apply(&platform).await?;
-    tenant.ready(kind, "first").await?;
+    if let Err(error) = tenant.ready(kind, "first").await {
+        let client = tenant.client();
+        let tree = rig::tree::read(&client, &types(kind), Some("first"), "first").await?;
+        return Err(error.context(tree.map(|tree| tree.describe()).unwrap_or_default()));
+    }
     Ok(())
 }
 
@@ -164,6 +175,7 @@ pub(crate) fn types(kind: &str) -> TypeMeta {
         "Platform" | "XPlatform" | "XRegion" | "XCluster" | "XLoadBalancer" | "XNodePool"
         | "XNodeGroup" => "compose.openova.io/v1alpha1",
         "Usage" => "protection.crossplane.io/v1beta1",
+        "ConfigMap" | "Secret" => "v1",
         _ => "hcloud.openova.io/v1alpha1",
     };
     TypeMeta {

@@ -1,5 +1,7 @@
 //! The tree of a claim: the composite resource, what it composes, and so on down.
 
+use std::fmt::Write;
+
 use anyhow::{Context, Result};
 use kube::api::DynamicObject;
 use kube::core::TypeMeta;
@@ -29,6 +31,26 @@ impl Node {
     /// Whether this object and everything below is ready.
     pub fn is_ready(&self) -> bool {
         self.ready.as_deref() == Some("True") && self.children.iter().all(Self::is_ready)
+    }
+
+    /// A line for each object, indented, with what hinders it.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        for (depth, node) in self.flattened() {
+            let state = |state: &Option<String>| state.clone().unwrap_or_else(|| "?".to_owned());
+            let _ = writeln!(
+                text,
+                "{:indent$}{} {} synced={} ready={} {}",
+                "",
+                node.kind,
+                node.name,
+                state(&node.synced),
+                state(&node.ready),
+                node.message,
+                indent = 2 * depth,
+            );
+        }
+        text
     }
 
     /// The object and all below it, parents first, each with its depth.

@@ -10,6 +10,7 @@ use http::Method;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
 use serde_json::value::RawValue;
+use tokio::sync::OwnedMutexGuard;
 
 use super::action::Action;
 use super::budget::Priority;
@@ -148,24 +149,18 @@ impl<'a, T: Resource> Resources<'a, T> {
 
     /// Removes the object and waits until it is gone. An object that does not exist is gone.
     pub async fn delete(&self, id: u64) -> Result<(), Error> {
-        let _turn = self.client.turn(T::COLLECTION, id).await;
-        let doubt = Doubt::of(self, Some(id));
-        let call = Call::change(
-            Method::DELETE,
-            format!("/{}/{id}", T::COLLECTION),
-            Priority::Delete,
-        )
-        .endpoint(format!("/{}/{{id}}", T::COLLECTION));
-        match self.client.send(call).await {
-            Ok(answer) => {
-                self.client
-                    .finish(actions(&answer), Priority::Delete)
-                    .await?
+        let path = |id: &str| format!("/{}/{id}", T::COLLECTION);
+        let call = Call::change(Method::DELETE, path(&id.to_string()), Priority::Delete);
+        let change = self.begin(Some(id)).await;
+        match change.send(call.endpoint(path("{id}"))).await {
+            Ok(sent) => {
+                let actions = actions(&sent.answer);
+                self.client.finish(actions, Priority::Delete).await?;
+                sent.settle();
             }
             Err(error) if error.class() == Class::NotFound => {}
-            Err(error) => return doubt.unless_refused(error),
+            Err(error) => return Err(error),
         }
-        doubt.settle();
         self.snapshot.remove(id, self.client.seen());
         Ok(())
     }
@@ -181,67 +176,41 @@ impl<'a, T: Resource> Resources<'a, T> {
         &self,
         body: &B,
     ) -> Result<(Arc<T>, Bytes), Error> {
-        let doubt = Doubt::of(self, None);
-        let call = Call::change(
-            Method::POST,
-            format!("/{}", T::COLLECTION),
-            Priority::Create,
-        );
+        let path = format!("/{}", T::COLLECTION);
+        let call = Call::change(Method::POST, path, Priority::Create).json(body)?;
         let name = call.name();
-        match self.client.send(call.json(body)?).await {
-            Ok(answer) => {
-                let object = self.changed(&answer, name)?;
-                doubt.settle();
-                Ok((object, answer))
-            }
-            Err(error) => doubt.unless_refused(error),
-        }
+        let sent = self.begin(None).await.send(call).await?;
+        let object = self.changed(&sent.answer, name)?;
+        Ok((object, sent.settle()))
     }
 
     /// `PUT /<collection>/<id>`: changes name, labels (the whole map) and what else the type takes; what the request
     /// leaves out stays.
     pub async fn update<B: Serialize + Sync>(&self, id: u64, body: &B) -> Result<Arc<T>, Error> {
-        let _turn = self.client.turn(T::COLLECTION, id).await;
-        let doubt = Doubt::of(self, Some(id));
-        let call = Call::change(
-            Method::PUT,
-            format!("/{}/{id}", T::COLLECTION),
-            Priority::Update,
-        )
-        .endpoint(format!("/{}/{{id}}", T::COLLECTION));
+        let path = |id: &str| format!("/{}/{id}", T::COLLECTION);
+        let call = Call::change(Method::PUT, path(&id.to_string()), Priority::Update);
+        let call = call.endpoint(path("{id}")).json(body)?;
         let name = call.name();
-        match self.client.send(call.json(body)?).await {
-            Ok(answer) => {
-                let object = self.changed(&answer, name)?;
-                doubt.settle();
-                Ok(object)
-            }
-            Err(error) => doubt.unless_refused(error),
-        }
+        let sent = self.begin(Some(id)).await.send(call).await?;
+        let object = self.changed(&sent.answer, name)?;
+        sent.settle();
+        Ok(object)
     }
 
     /// `POST /<collection>/<id>/actions/<command>`, waits for its actions, and reads the object.
-    ///
-    /// Changes of one object take turns: the API refuses a second one while the first goes on.
     pub async fn act<B: Serialize + Sync>(
         &self,
         id: u64,
         command: &str,
         body: &B,
     ) -> Result<Arc<T>, Error> {
-        let _turn = self.client.turn(T::COLLECTION, id).await;
-        let doubt = Doubt::of(self, Some(id));
         let call = command_call::<T>(id, command).json(body)?;
         let name = call.name();
-        let answer = match self.client.send(call).await {
-            Ok(answer) => answer,
-            Err(error) => return doubt.unless_refused(error),
-        };
-        self.client
-            .finish(actions(&answer), Priority::Update)
-            .await?;
+        let sent = self.begin(Some(id)).await.send(call).await?;
+        let actions = actions(&sent.answer);
+        self.client.finish(actions, Priority::Update).await?;
         let object = self.read(id, Priority::Update).await?;
-        doubt.settle();
+        sent.settle();
         object.ok_or(Error::Vanished { call: name })
     }
 
@@ -253,16 +222,30 @@ impl<'a, T: Resource> Resources<'a, T> {
         command: &str,
         body: Option<&B>,
     ) -> Result<(), Error> {
-        let _turn = self.client.turn(T::COLLECTION, id).await;
-        let doubt = Doubt::of(self, Some(id));
         let mut call = command_call::<T>(id, command);
         if let Some(body) = body {
             call = call.json(body)?;
         }
-        match self.client.send(call).await {
-            // Dropping the doubt lets it stand.
-            Ok(answer) => self.client.finish(actions(&answer), Priority::Update).await,
-            Err(error) => doubt.unless_refused(error),
+        let sent = self.begin(Some(id)).await.send(call).await?;
+        let actions = actions(&sent.answer);
+        self.client.finish(actions, Priority::Update).await
+    }
+
+    /// Begins a change of an object, or the creation of one that has no id yet.
+    ///
+    /// Changes of one object take turns: the API refuses a second one while the first goes on.
+    async fn begin(&self, id: Option<u64>) -> Change<'_, T> {
+        let turn = match id {
+            Some(id) => Some(self.client.turn(T::COLLECTION, id).await),
+            None => None,
+        };
+        Change {
+            doubt: Doubt {
+                resources: self,
+                id,
+                settled: false,
+            },
+            _turn: turn,
         }
     }
 
@@ -318,35 +301,57 @@ fn command_call<T: Resource>(id: u64, command: &str) -> Call {
     Call::change(Method::POST, path(&id.to_string()), Priority::Update).endpoint(path("{id}"))
 }
 
-/// A change whose end is not known yet. Unless it is settled, also when the call is given up midway, what is known of
-/// its object, or the list when there is no id yet, counts no more.
+/// The turn to change an object.
+#[derive(Debug)]
+struct Change<'a, T: Resource> {
+    doubt: Doubt<'a, T>,
+    _turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl<'a, T: Resource> Change<'a, T> {
+    /// Sends the call. A refusal settles everything, because nothing happened.
+    async fn send(self, call: Call) -> Result<Sent<'a, T>, Error> {
+        match self.doubt.resources.client.send(call).await {
+            Ok(answer) => Ok(Sent {
+                change: self,
+                answer,
+            }),
+            Err(error) => {
+                if error.class() != Class::OutcomeUnknown {
+                    self.settle();
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn settle(mut self) {
+        self.doubt.settled = true;
+    }
+}
+
+/// A change that was accepted. It has ended when it is settled.
+#[derive(Debug)]
+struct Sent<'a, T: Resource> {
+    change: Change<'a, T>,
+    answer: Bytes,
+}
+
+impl<T: Resource> Sent<'_, T> {
+    /// What has become of the object is known. Returns the answer.
+    fn settle(self) -> Bytes {
+        self.change.settle();
+        self.answer
+    }
+}
+
+/// Unless the change is settled, also when it is given up midway, what is known of its object, or the list when there is
+/// no id yet, counts no more.
 #[derive(Debug)]
 struct Doubt<'a, T: Resource> {
     resources: &'a Resources<'a, T>,
     id: Option<u64>,
     settled: bool,
-}
-
-impl<'a, T: Resource> Doubt<'a, T> {
-    fn of(resources: &'a Resources<'a, T>, id: Option<u64>) -> Self {
-        Self {
-            resources,
-            id,
-            settled: false,
-        }
-    }
-
-    fn settle(mut self) {
-        self.settled = true;
-    }
-
-    /// Passes the error on; a refusal settles the doubt, because nothing happened.
-    fn unless_refused<V>(self, error: Error) -> Result<V, Error> {
-        if error.class() != Class::OutcomeUnknown {
-            self.settle();
-        }
-        Err(error)
-    }
 }
 
 impl<T: Resource> Drop for Doubt<'_, T> {

@@ -4,12 +4,11 @@ use std::{future::Future, marker::PhantomData, sync::Arc, time::Duration};
 
 use api::Managed;
 
-use super::{Error, Hetzner, Project, near, parse_id};
+use super::{Error, Project, access::Access, near, parse_id};
 use crate::{
     hcloud,
     managed::{
-        Connector, Created, Desired, External, ExternalError, Identity, Look, Observation, Present,
-        Retry, credentials::Config,
+        Created, Desired, External, ExternalError, Identity, Look, Observation, Present, Retry,
     },
 };
 
@@ -33,41 +32,22 @@ pub trait FactKind: Send + Sync + Sized + 'static {
 }
 
 /// Makes access to the facts of a kind.
-#[derive(Clone, Debug)]
-pub struct Facts<K> {
-    hetzner: Hetzner,
-    kind: PhantomData<fn() -> K>,
-}
-
-impl<K> From<Hetzner> for Facts<K> {
-    fn from(hetzner: Hetzner) -> Self {
-        Self {
-            hetzner,
-            kind: PhantomData,
-        }
-    }
-}
-
-impl<K: FactKind> Connector for Facts<K> {
-    type Resource = K::Resource;
-    type External = FactsOfProject<K>;
-
-    const IDENTITY: Identity = Identity::Findable;
-    const READ_ONLY: bool = true;
-
-    async fn connect(&self, config: &Config) -> Result<FactsOfProject<K>, ExternalError> {
-        Ok(FactsOfProject {
-            project: self.hetzner.project(config)?,
-            kind: PhantomData,
-        })
-    }
-}
+pub type Facts<K> = Access<FactsOfProject<K>>;
 
 /// The facts of a kind as one project sees them.
 #[derive(Clone, Debug)]
 pub struct FactsOfProject<K> {
     project: Project,
     kind: PhantomData<fn() -> K>,
+}
+
+impl<K> From<Project> for FactsOfProject<K> {
+    fn from(project: Project) -> Self {
+        Self {
+            project,
+            kind: PhantomData,
+        }
+    }
 }
 
 /// The plan never asks to change what can only be observed.
@@ -77,6 +57,9 @@ struct ReadOnly;
 
 impl<K: FactKind> External for FactsOfProject<K> {
     type Resource = K::Resource;
+
+    const IDENTITY: Identity = Identity::Findable;
+    const READ_ONLY: bool = true;
 
     async fn observe(
         &self,

@@ -1,9 +1,10 @@
 //! LoadBalancerTarget: where a load balancer passes connections on to, a part of the load balancer.
 //!
 //! A target is ready when the load balancer has it. Whether its servers are healthy is reported, and comes and goes
-//! with what runs on them: a target that stops being ready would take down everything that is composed of it.
+//! with what runs on them: a target that stops being ready would take down everything that is composed of it. But as
+//! long as not all are healthy it is looked at more often, because somebody waits for the first of them.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use api::{
     LoadBalancerHealth, LoadBalancerTarget, LoadBalancerTargetObservation,
@@ -22,8 +23,14 @@ use crate::{
         self, Class, LoadBalancer, Priority,
         load_balancer::{Destination, Health, Target},
     },
-    managed::{Desired, Present},
+    managed::{Desired, Present, Readiness},
 };
+
+/// How soon to look again at a target that is not healthy. All targets of a project share one list of its load
+/// balancers, so this is what it costs at most, however many there are.
+const UNHEALTHY: Duration = Duration::from_secs(15);
+
+const HEALTHY: &str = "healthy";
 
 /// The kind LoadBalancerTarget.
 #[derive(Debug)]
@@ -92,6 +99,9 @@ impl PartKind for LoadBalancerTargets {
             return Ok(None);
         };
         let mut present = Present::new(key.to_string(), report(key, target));
+        if present.at_provider.health != HEALTHY {
+            present.readiness = Readiness::Settling { recheck: UNHEALTHY };
+        }
         let wanted = desired.spec.for_provider.use_private_ip.as_ref();
         let observed = target.use_private_ip.unwrap_or_default();
         present.drift.check("usePrivateIp", wanted, &observed);
@@ -278,7 +288,7 @@ fn summary<'a>(health: impl Iterator<Item = &'a Health>) -> &'static str {
     for part in health {
         match part.status.as_str() {
             "unhealthy" => return "unhealthy",
-            "healthy" => summary = summary.or(Some("healthy")),
+            HEALTHY => summary = summary.or(Some(HEALTHY)),
             _ => summary = Some("unknown"),
         }
     }

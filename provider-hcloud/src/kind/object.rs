@@ -9,15 +9,15 @@ use api::{Managed, UID_LABEL};
 use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value};
 
-use super::{Error, Hetzner, Project, desired_labels, external_name, oldest, parse_id};
+use super::{Error, Project, access::Access, desired_labels, external_name, oldest, parse_id};
 use crate::{
     hcloud::{
         self, Class, Priority, Resources,
         labels::{self, Labels},
     },
     managed::{
-        Connector, Created, Desired, Difference, Drift, External, ExternalError, Identity, Look,
-        Observation, Present, Readiness, Remedy, annotations::CreationMarks, credentials::Config,
+        Created, Desired, Difference, Drift, External, ExternalError, Identity, Look, Observation,
+        Present, Readiness, Remedy, annotations::CreationMarks,
     },
 };
 
@@ -110,31 +110,7 @@ pub struct Common<'a> {
 }
 
 /// Makes access to the objects of a kind.
-#[derive(Clone, Debug)]
-pub struct Objects<K> {
-    hetzner: Hetzner,
-    kind: PhantomData<fn() -> K>,
-}
-
-impl<K> From<Hetzner> for Objects<K> {
-    fn from(hetzner: Hetzner) -> Self {
-        Self {
-            hetzner,
-            kind: PhantomData,
-        }
-    }
-}
-
-impl<K: ObjectKind> Connector for Objects<K> {
-    type Resource = K::Resource;
-    type External = ObjectsOfProject<K>;
-
-    const IDENTITY: Identity = Identity::Findable;
-
-    async fn connect(&self, config: &Config) -> Result<ObjectsOfProject<K>, ExternalError> {
-        Ok(ObjectsOfProject::new(self.hetzner.project(config)?))
-    }
-}
+pub type Objects<K> = Access<ObjectsOfProject<K>>;
 
 /// The objects of a kind in one project.
 #[derive(Clone, Debug)]
@@ -143,8 +119,19 @@ pub struct ObjectsOfProject<K> {
     kind: PhantomData<fn() -> K>,
 }
 
+impl<K> From<Project> for ObjectsOfProject<K> {
+    fn from(project: Project) -> Self {
+        Self {
+            project,
+            kind: PhantomData,
+        }
+    }
+}
+
 impl<K: ObjectKind> External for ObjectsOfProject<K> {
     type Resource = K::Resource;
+
+    const IDENTITY: Identity = Identity::Findable;
 
     async fn observe(
         &self,
@@ -176,14 +163,6 @@ impl<K: ObjectKind> External for ObjectsOfProject<K> {
 }
 
 impl<K: ObjectKind> ObjectsOfProject<K> {
-    /// The objects in `project`.
-    pub fn new(project: Project) -> Self {
-        Self {
-            project,
-            kind: PhantomData,
-        }
-    }
-
     fn objects(&self) -> Resources<'_, K::Object> {
         self.project.client.resources()
     }

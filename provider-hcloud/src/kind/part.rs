@@ -13,13 +13,10 @@ use std::{
 use api::Managed;
 use kube::Resource;
 
-use super::{Error, Hetzner, Project, external_name, parse_id};
+use super::{Error, Project, access::Access, external_name, parse_id};
 use crate::{
     hcloud::{self, Class, Priority},
-    managed::{
-        Connector, Created, Desired, External, ExternalError, Identity, Look, Observation, Present,
-        credentials::Config,
-    },
+    managed::{Created, Desired, External, ExternalError, Identity, Look, Observation, Present},
 };
 
 /// What is observed of a part of the kind.
@@ -121,31 +118,7 @@ impl Display for InNetwork {
 }
 
 /// Makes access to the parts of a kind.
-#[derive(Clone, Debug)]
-pub struct Parts<K> {
-    hetzner: Hetzner,
-    kind: PhantomData<fn() -> K>,
-}
-
-impl<K> From<Hetzner> for Parts<K> {
-    fn from(hetzner: Hetzner) -> Self {
-        Self {
-            hetzner,
-            kind: PhantomData,
-        }
-    }
-}
-
-impl<K: PartKind> Connector for Parts<K> {
-    type Resource = K::Resource;
-    type External = PartsOfProject<K>;
-
-    const IDENTITY: Identity = Identity::Findable;
-
-    async fn connect(&self, config: &Config) -> Result<PartsOfProject<K>, ExternalError> {
-        Ok(PartsOfProject::new(self.hetzner.project(config)?))
-    }
-}
+pub type Parts<K> = Access<PartsOfProject<K>>;
 
 /// The parts of a kind in one project.
 #[derive(Clone, Debug)]
@@ -154,8 +127,19 @@ pub struct PartsOfProject<K> {
     kind: PhantomData<fn() -> K>,
 }
 
+impl<K> From<Project> for PartsOfProject<K> {
+    fn from(project: Project) -> Self {
+        Self {
+            project,
+            kind: PhantomData,
+        }
+    }
+}
+
 impl<K: PartKind> External for PartsOfProject<K> {
     type Resource = K::Resource;
+
+    const IDENTITY: Identity = Identity::Findable;
 
     async fn observe(
         &self,
@@ -203,14 +187,6 @@ impl<K: PartKind> External for PartsOfProject<K> {
 }
 
 impl<K: PartKind> PartsOfProject<K> {
-    /// The parts in `project`.
-    pub fn new(project: Project) -> Self {
-        Self {
-            project,
-            kind: PhantomData,
-        }
-    }
-
     async fn look(
         &self,
         desired: &Desired<K::Resource>,

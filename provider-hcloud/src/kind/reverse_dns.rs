@@ -9,14 +9,12 @@ use std::{fmt, net::IpAddr};
 use api::{ReverseDNS, ReverseDNSObservation, ReverseDNSParameters};
 
 use super::{
-    Error, Hetzner, Project, external_name, load_balancer::later, parse_id, report_id, required_id,
+    Error, Project, access::Access, external_name, load_balancer::later, parse_id, report_id,
+    required_id,
 };
 use crate::{
     hcloud::{self, Class, Priority},
-    managed::{
-        Connector, Created, Desired, External, ExternalError, Identity, Look, Observation, Present,
-        credentials::Config,
-    },
+    managed::{Created, Desired, External, ExternalError, Identity, Look, Observation, Present},
 };
 
 mod addresses;
@@ -24,28 +22,7 @@ mod addresses;
 use addresses::Addresses;
 
 /// Makes access to reverse DNS entries.
-#[derive(Clone, Debug)]
-pub struct ReverseDnsEntries {
-    hetzner: Hetzner,
-}
-
-impl From<Hetzner> for ReverseDnsEntries {
-    fn from(hetzner: Hetzner) -> Self {
-        Self { hetzner }
-    }
-}
-
-impl Connector for ReverseDnsEntries {
-    type Resource = ReverseDNS;
-    type External = EntriesOfProject;
-
-    const IDENTITY: Identity = Identity::Findable;
-
-    async fn connect(&self, config: &Config) -> Result<EntriesOfProject, ExternalError> {
-        let project = self.hetzner.project(config)?;
-        Ok(EntriesOfProject { project })
-    }
-}
+pub type ReverseDnsEntries = Access<EntriesOfProject>;
 
 /// What has an address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -122,10 +99,18 @@ pub struct EntriesOfProject {
     project: Project,
 }
 
+impl From<Project> for EntriesOfProject {
+    fn from(project: Project) -> Self {
+        Self { project }
+    }
+}
+
 type PresentEntry = Present<ReverseDNSObservation>;
 
 impl External for EntriesOfProject {
     type Resource = ReverseDNS;
+
+    const IDENTITY: Identity = Identity::Findable;
 
     async fn observe(
         &self,

@@ -104,7 +104,7 @@ mod tests {
     #[tokio::test]
     async fn a_key_that_exists_under_another_name_is_named_with_the_way_to_adopt_it() {
         let (_simulator, project) = simulated::project().await;
-        let keys = ObjectsOfProject::<SshKeys>::new(project);
+        let keys = ObjectsOfProject::<SshKeys>::from(project);
         let spec = json!({"publicKey": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICj/yCqYtHpbqxaXsUCxxI2rV7bYpDM6Sq6AP0AVaaTt"});
         let first = made(&keys, &Desired::from(named::<SSHKey>("first", &spec))).await;
         let second = Desired::from(named::<SSHKey>("second", &spec));

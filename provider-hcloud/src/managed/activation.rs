@@ -115,7 +115,10 @@ pub async fn wait_until_served(kind: &ApiResource, client: Client, cache: &Cache
                 );
                 return;
             }
-            Err(error) => debug!(crd = name, %error, "Cannot watch the CRD"),
+            Err(error) => {
+                debug!(crd = name, %error, "Cannot watch the CRD");
+                cache.fail(&error);
+            }
         }
     }
 }

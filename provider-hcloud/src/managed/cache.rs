@@ -6,17 +6,19 @@ use std::{
     time::Duration,
 };
 
+use futures::{Stream, stream};
 use kube::runtime::watcher;
 use tokio::sync::watch;
 
 /// Who asks a cache waits so long for its first list.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How far a cache is.
 #[derive(Clone, Debug, Eq, PartialEq)]
-enum State {
-    /// The first list is not there.
+pub enum State {
+    /// The first list is on its way.
     Awaited,
-    /// The first list is not there, and this is why.
+    /// The first list is not there, and this is why. It is tried again.
     Failing(NotListed),
     /// There is nothing to list for now.
     Idle,
@@ -80,35 +82,59 @@ impl Default for Cache {
 }
 
 impl Cache {
+    /// How far it is.
+    pub fn state(&self) -> State {
+        self.0.borrow().clone()
+    }
+
+    /// Every change of the state from now on; several in quick succession may come as one.
+    pub fn changes(&self) -> impl Stream<Item = ()> + Send + use<> {
+        stream::unfold(self.0.subscribe(), async |mut state| {
+            state.changed().await.ok()?;
+            Some(((), state))
+        })
+    }
+
     /// There is nothing to list for now: nobody should wait for it.
     pub fn idle(&self) {
-        self.0.send_replace(State::Idle);
+        self.set(State::Idle);
     }
 
     /// The first list is on its way.
     pub fn awaited(&self) {
-        self.0.send_replace(State::Awaited);
+        self.set(State::Awaited);
     }
 
-    /// A try to list or to watch has failed. What is filled stays filled.
+    /// A try to list or to watch has failed. What is filled stays filled, and what is idle misses nothing.
     pub fn fail(&self, error: &watcher::Error) {
-        self.0.send_if_modified(|state| {
-            let empty = *state != State::Filled;
-            if empty {
-                *state = State::Failing(error.into());
-            }
-            empty
-        });
+        if matches!(*self.0.borrow(), State::Awaited | State::Failing(_)) {
+            self.set(State::Failing(error.into()));
+        }
     }
 
     /// The first list is there. Says whether somebody was told before that it cannot be had.
     pub fn fill(&self) -> bool {
-        matches!(self.0.send_replace(State::Filled), State::Failing(_))
+        matches!(self.set(State::Filled), State::Failing(_))
+    }
+
+    /// Changes the state, wakes those who wait for a change, and returns the former state.
+    fn set(&self, state: State) -> State {
+        let mut former = state;
+        self.0.send_if_modified(|current| {
+            std::mem::swap(current, &mut former);
+            *current != former
+        });
+        former
     }
 
     /// Whether there was neither a list nor a reason why not.
     pub fn is_untried(&self) -> bool {
         *self.0.borrow() == State::Awaited
+    }
+
+    /// Whether the first list is there.
+    pub fn is_filled(&self) -> bool {
+        *self.0.borrow() == State::Filled
     }
 
     /// Waits for the first list.
@@ -172,6 +198,10 @@ impl Caches {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures::{FutureExt, StreamExt};
+
     use super::*;
 
     #[test]
@@ -201,6 +231,36 @@ mod tests {
         assert!(cache.fill(), "somebody was told");
         cache.fail(&refused);
         assert_eq!(cache.listed().await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn each_change_of_the_state_is_told_and_nothing_else() {
+        let cache = Cache::default();
+        let mut changes = pin!(cache.changes());
+        let mut changed = || changes.next().now_or_never().is_some();
+        assert!(!changed());
+        let refused = kube::core::Status::failure("not yours", "Forbidden").with_code(403);
+        let refused = watcher::Error::WatchError(Box::new(refused));
+        for (change, expected) in [
+            (Cache::awaited as fn(&Cache), false),
+            (Cache::idle, true),
+            (Cache::idle, false),
+            (Cache::awaited, true),
+        ] {
+            change(&cache);
+            assert_eq!(changed(), expected, "{:?}", cache.state());
+        }
+        cache.fail(&refused);
+        assert!(changed());
+        cache.fail(&refused);
+        assert!(!changed(), "the reason is known");
+        cache.fill();
+        assert!(changed());
+        cache.fail(&refused);
+        assert!(!changed() && cache.is_filled());
+        cache.idle();
+        cache.fail(&refused);
+        assert_eq!(cache.state(), State::Idle);
     }
 
     #[tokio::test(start_paused = true)]

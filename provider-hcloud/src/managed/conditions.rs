@@ -1,6 +1,6 @@
 //! Crossplane's conditions, with its reasons.
 
-use api::{Condition, ConditionStatus, ManagedStatus};
+use api::{Condition, ConditionStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -119,8 +119,8 @@ pub fn mark(
 }
 
 /// Whether the condition of this type is true.
-pub fn hold(status: Option<&ManagedStatus>, type_: &str) -> bool {
-    let condition = status.and_then(|status| status.condition(type_));
+pub fn hold(conditions: &[Condition], type_: &str) -> bool {
+    let condition = conditions.iter().find(|c| c.type_ == type_);
     condition.is_some_and(|condition| condition.status == ConditionStatus::True)
 }
 

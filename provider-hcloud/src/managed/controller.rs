@@ -6,7 +6,7 @@ use std::{
     fmt,
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -30,7 +30,7 @@ use super::{
     annotations,
     cache::{Cache, Caches},
     credentials::{Change, Credentials},
-    directory::Directory,
+    directory::{self, Directory},
     erased::Kind,
     events::Recorder,
     metrics::{KindState, Metrics},
@@ -99,19 +99,14 @@ impl Shutdown {
         }
     }
 
-    /// Completes when the process is to stop while one of the caches is not filled. What waits for them has then done
-    /// nothing that it would have to finish.
-    pub fn before_filled(&self, caches: Vec<Cache>) -> impl Future<Output = ()> + Send + use<> {
+    /// Completes when the process is to stop while the cache is not filled. What waits for it has then done nothing that
+    /// it would have to finish.
+    pub fn before_filled(&self, cache: Cache) -> impl Future<Output = ()> + Send + use<> {
         let stop = self.requested();
         async move {
-            let filled = async {
-                for cache in &caches {
-                    cache.filled().await;
-                }
-            };
             tokio::select! {
                 biased;
-                () = filled => std::future::pending().await,
+                () = cache.filled() => std::future::pending().await,
                 () = stop => {}
             }
         }
@@ -150,9 +145,12 @@ impl fmt::Debug for Runtime {
 }
 
 /// Runs the controller of one kind: waits until the kind is served, then reconciles until shutdown and finishes what
-/// runs. From the call on, the pod's readiness depends on the kind.
-pub fn run(runtime: Runtime, kind: Arc<dyn Kind>) -> impl Future<Output = ()> + Send {
-    let listed = Cache::default();
+/// runs. From the call on, the pod's readiness depends on the kind's cache, which is the one in the directory.
+pub fn run(
+    runtime: Runtime,
+    kind: Arc<dyn Kind>,
+    listed: Cache,
+) -> impl Future<Output = ()> + Send {
     let names = kind.names();
     let name = format!("{}.{}", names.plural, names.group);
     runtime.caches.add(&name, &listed);
@@ -184,23 +182,28 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
         metrics: runtime.metrics.kind(&gvk, move || count(&counted)),
         clock: runtime.clock.clone(),
         settings: runtime.settings.clone(),
+        shutdown: runtime.shutdown.clone(),
         progress: Arc::clone(&progress),
     });
 
     let objects = Api::<Stored>::all_with(runtime.client.clone(), &names);
+    let targets = Targets::default();
     let alive = store.clone();
     let filling = listed.clone();
     let directory = Arc::clone(&runtime.directory);
     let watched = Arc::clone(&names);
+    let referring = targets.clone();
     let changed = watcher(objects, watcher::Config::default())
         .default_backoff()
         .modify(move |object| {
             strip(object);
-            object.summary = summary(&*kind, object);
+            object.summary = kind.summary(object);
+            referring.note(object.summary.as_ref());
         })
         .reflect(writer)
         .inspect(move |event| match event {
             Ok(Event::Apply(object) | Event::InitApply(object)) => {
+                progress.shown(object);
                 directory.enter(&watched.kind, object.meta());
             }
             Ok(Event::Delete(object)) => {
@@ -224,14 +227,8 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
         .predicate_filter(desired_state, PredicateConfig::default());
     let affected = stream::select(
         affected_objects(&runtime.credentials, &names, store.clone()),
-        referring_objects(&runtime.directory, &names, store.clone()),
+        referring_objects(&runtime.directory, targets, &names, store.clone()),
     );
-    // Nobody connects to anything before these are filled.
-    let needed: Vec<_> = [runtime.usages.cache()]
-        .into_iter()
-        .chain(runtime.credentials.caches())
-        .cloned()
-        .collect();
     let shutdown = runtime.shutdown.clone();
     let bucket = Arc::clone(&runtime.bucket);
     info!(controller = name, "Starting");
@@ -242,7 +239,6 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
         .graceful_shutdown_on(runtime.shutdown.requested())
         .run(
             move |object, reconciler: Arc<Reconciler>| {
-                let unprepared = shutdown.before_filled(needed.clone());
                 let stop = shutdown.requested();
                 let bucket = Arc::clone(&bucket);
                 async move {
@@ -252,18 +248,14 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
                         () = bucket.take() => {}
                         () = stop => return Ok(Action::await_change()),
                     }
-                    tokio::select! {
-                        biased;
-                        action = reconciler.reconcile(object) => Ok(action),
-                        () = unprepared => Ok(Action::await_change()),
-                    }
+                    Ok(reconciler.reconcile(object).await)
                 }
             },
             |_, never: &Infallible, _| -> Action { match *never {} },
             reconciler,
         )
         // Without its first list a controller waits for ever, also when it is told to stop.
-        .take_until(runtime.shutdown.before_filled(vec![listed]))
+        .take_until(runtime.shutdown.before_filled(listed))
         .for_each(async |result| {
             if let Err(error) = result {
                 debug!(%error, "An object went before its turn, or its watch was interrupted");
@@ -310,12 +302,6 @@ fn desired_state<R: Resource>(object: &R) -> Option<u64> {
     Some(hasher.finish())
 }
 
-/// Sums up an object; nothing is known of one that cannot be decoded, and its reconcile will say so.
-fn summary(kind: &dyn Kind, object: &Stored) -> Option<Summary> {
-    let mut decoded = kind.decode(object).ok()?;
-    Some(Summary::of(&mut *decoded))
-}
-
 fn forget_the_gone(progress: &ProgressMap, store: &Store<Stored>) {
     let objects = store.state();
     let alive: HashSet<_> = objects
@@ -354,14 +340,40 @@ fn affected_objects(
     })
 }
 
+/// The kinds that the objects of a kind have ever referred to. Most changes are of other kinds, and then no object has to
+/// be looked at.
+#[derive(Clone, Debug, Default)]
+struct Targets(Arc<Mutex<HashSet<&'static str>>>);
+
+impl Targets {
+    fn note(&self, summary: Option<&Summary>) {
+        if let Some(summary) = summary
+            && !summary.references.is_empty()
+        {
+            let kinds = summary.references.iter().map(|target| target.kind);
+            self.lock().extend(kinds);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<&'static str>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The objects whose references may now stand for something else.
 fn referring_objects(
     directory: &Directory,
+    targets: Targets,
     names: &Arc<ApiResource>,
     store: Store<Stored>,
 ) -> impl Stream<Item = ObjectRef<Stored>> + Send + 'static {
     let names = Arc::clone(names);
-    lagging(directory.changes()).flat_map(move |change| {
+    let changes = directory.changes().filter(move |change| {
+        let kind = change.as_ref().map(directory::Change::kind);
+        let concerned = kind.is_none_or(|kind| targets.lock().contains(kind));
+        std::future::ready(concerned)
+    });
+    changes.flat_map(move |change| {
         stream::iter(those(&store, &names, |object, summary| {
             let namespace = object.metadata.namespace.as_deref();
             change

@@ -218,11 +218,6 @@ impl Credentials {
         }
     }
 
-    /// Whether all configurations are known.
-    pub fn caches(&self) -> [&Cache; 2] {
-        [&self.cluster_cache, &self.namespaced_cache]
-    }
-
     /// Whether a Secret was asked for of which nothing is known yet, not even why.
     pub fn awaits_secret(&self) -> bool {
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);

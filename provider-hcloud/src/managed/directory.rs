@@ -2,7 +2,8 @@
 //!
 //! crossplane-runtime reads the referenced object in every reconcile until it has written its external name into the
 //! spec of the referring one. Here every controller enters what its own watch shows, so a reference costs no request,
-//! is never written, and those who wait for one are woken as soon as it leads somewhere.
+//! is never written, and those who wait for one are woken as soon as it leads somewhere. Before a kind has been listed
+//! nobody can tell whether a resource of it exists: its cache says how far it is.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -10,10 +11,16 @@ use std::{
 };
 
 use api::{Reference, ReferenceField, Resolution, Resolve, Selector, Slot};
-use kube::core::ObjectMeta;
+use futures::{Stream, StreamExt, stream};
+use kube::{api::ApiResource, core::ObjectMeta};
 use tokio::sync::broadcast;
 
-use super::{annotations, summary::Summary};
+use super::{
+    annotations,
+    cache::{Cache, NotListed, State},
+    controller::lagging,
+    summary::Summary,
+};
 
 /// One managed resource, as others may refer to it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -30,39 +37,66 @@ struct Place {
     namespace: String,
 }
 
-/// What others may refer to has changed: an external name, labels, or whether the resource exists.
+/// What others may refer to has changed.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Change {
-    kind: String,
-    namespace: String,
-    name: String,
+pub enum Change {
+    /// The external name or the labels of a resource, or whether it exists.
+    Resource {
+        /// Its kind.
+        kind: String,
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// Whether the resources of a kind are known.
+    Kind(String),
 }
 
 impl Change {
+    /// The kind of what has changed.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Resource { kind, .. } | Self::Kind(kind) => kind,
+        }
+    }
+
     /// Whether a reference of a managed resource in `namespace` may now stand for something else.
     pub fn concerns(&self, namespace: Option<&str>, resource: &Summary) -> bool {
-        namespace == Some(self.namespace.as_str()) && resource.refers_to(&self.kind, &self.name)
+        match self {
+            Self::Resource {
+                kind,
+                namespace: of,
+                name,
+            } => namespace == Some(of.as_str()) && resource.refers_to(kind, name),
+            Self::Kind(kind) => resource.refers_to_any(kind),
+        }
     }
 }
 
 /// All managed resources of all kinds.
 #[derive(Debug)]
 pub struct Directory {
-    state: Mutex<State>,
+    kinds: HashMap<String, Kind>,
+    places: Mutex<Places>,
     changes: broadcast::Sender<Change>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    places: HashMap<Place, BTreeMap<String, Entry>>,
-    /// Kinds whose watch has shown everything at least once.
-    complete: HashSet<String>,
+/// A kind that is listed, or will be once it is served.
+#[derive(Debug)]
+struct Kind {
+    /// The name of its CRD.
+    crd: String,
+    cache: Cache,
 }
+
+type Places = HashMap<Place, BTreeMap<String, Entry>>;
 
 impl Default for Directory {
     fn default() -> Self {
         Self {
-            state: Mutex::default(),
+            kinds: HashMap::new(),
+            places: Mutex::default(),
             changes: broadcast::Sender::new(1024),
         }
     }
@@ -113,29 +147,67 @@ pub enum Unresolved {
         /// The names of those that fit.
         names: Vec<String>,
     },
-    /// The resources of the kind are not known yet.
-    #[error(
-        "spec.forProvider.{path}: the provider does not watch {kind} (yet): is that kind activated?"
-    )]
-    NotWatched {
+    /// The resources of the kind are being listed: whether the referenced one exists shows when that is done.
+    #[error("spec.forProvider.{path}: objects of kind {kind} are being listed")]
+    Listing {
         /// The field.
         path: String,
         /// The kind that is referred to.
         kind: &'static str,
     },
+    /// The resources of the kind cannot be listed.
+    #[error("spec.forProvider.{path}: objects of kind {kind} cannot be listed")]
+    Unlisted {
+        /// The field.
+        path: String,
+        /// The kind that is referred to.
+        kind: &'static str,
+        /// Why.
+        source: NotListed,
+    },
+    /// The kind is not served.
+    #[error(
+        "spec.forProvider.{path}: kind {kind} is not activated: add {crd} to spec.activate of a ManagedResourceActivationPolicy"
+    )]
+    NotActivated {
+        /// The field.
+        path: String,
+        /// The kind that is referred to.
+        kind: &'static str,
+        /// The name of its CRD.
+        crd: String,
+    },
 }
 
 impl Unresolved {
-    /// Whether it passes when the lists are there that a process starts with.
-    pub fn may_pass(&self) -> bool {
-        matches!(self, Self::NotWatched { .. })
+    /// Whether the reference may stand for something that is not known: to go on without it would be a guess.
+    fn is_unknown(&self) -> bool {
+        matches!(self, Self::Listing { .. } | Self::Unlisted { .. })
     }
 }
 
 impl Directory {
-    /// Every change from now on.
-    pub fn changes(&self) -> broadcast::Receiver<Change> {
-        self.changes.subscribe()
+    /// Adds a kind that references may lead to. Whoever lists it says in the cache how far that is.
+    pub fn add(&mut self, kind: &ApiResource) -> Cache {
+        let cache = Cache::default();
+        let known = Kind {
+            crd: format!("{}.{}", kind.plural, kind.group),
+            cache: cache.clone(),
+        };
+        self.kinds.insert(kind.kind.clone(), known);
+        cache
+    }
+
+    /// Every change from now on; `None` stands for changes that were missed.
+    pub fn changes(&self) -> impl Stream<Item = Option<Change>> + Send + use<> {
+        let kinds = self.kinds.iter().map(|(kind, Kind { cache, .. })| {
+            let change = Change::Kind(kind.clone());
+            cache.changes().map(move |()| Some(change.clone())).boxed()
+        });
+        stream::select(
+            lagging(self.changes.subscribe()),
+            stream::select_all(kinds.collect::<Vec<_>>()),
+        )
     }
 
     /// Enters what a watch shows of an object.
@@ -148,11 +220,14 @@ impl Directory {
         };
         let place = place(kind, meta);
         let before = {
-            let mut state = self.lock();
-            let entries = state.places.entry(place.clone()).or_default();
+            let mut places = self.lock();
+            let entries = places.entry(place.clone()).or_default();
             entries.insert(name.clone(), entry.clone())
         };
-        if before.as_ref() != Some(&entry) && (before.is_some() || entry.external_name.is_some()) {
+        // Who refers to a kind that is being listed is woken once, when that is done.
+        let listed = self.kinds.get(kind).is_none_or(|k| k.cache.is_filled());
+        let changed = before.as_ref() != Some(&entry);
+        if listed && changed && (before.is_some() || entry.external_name.is_some()) {
             self.announce(&place, &name);
         }
     }
@@ -162,8 +237,8 @@ impl Directory {
         let name = meta.name.as_deref().unwrap_or_default();
         let place = place(kind, meta);
         let gone = {
-            let mut state = self.lock();
-            let entries = state.places.get_mut(&place);
+            let mut places = self.lock();
+            let entries = places.get_mut(&place);
             entries.and_then(|entries| entries.remove(name))
         };
         if gone.is_some() {
@@ -171,24 +246,26 @@ impl Directory {
         }
     }
 
-    /// A watch has shown all objects of the kind, and these are they.
+    /// A watch has shown all objects of the kind, and these are they. To be called before its cache is filled.
     pub fn complete<'a>(&self, kind: &str, objects: impl Iterator<Item = &'a ObjectMeta>) {
         let alive: HashSet<(Place, &str)> = objects
             .map(|meta| (place(kind, meta), meta.name.as_deref().unwrap_or_default()))
             .collect();
-        let mut state = self.lock();
-        for (place, entries) in &mut state.places {
-            if place.kind == kind {
-                entries.retain(|name, _| alive.contains(&(place.clone(), name.as_str())));
-            }
+        let mut gone = Vec::new();
+        let mut places = self.lock();
+        for (place, entries) in places.iter_mut().filter(|(place, _)| place.kind == kind) {
+            entries.retain(|name, _| {
+                let is_alive = alive.contains(&(place.clone(), name.as_str()));
+                if !is_alive {
+                    gone.push((place.clone(), name.clone()));
+                }
+                is_alive
+            });
         }
-        state.places.retain(|_, entries| !entries.is_empty());
-        let first = state.complete.insert(kind.to_owned());
-        if first {
-            let places = state.places.iter().filter(|(place, _)| place.kind == kind);
-            for (place, entries) in places {
-                entries.keys().for_each(|name| self.announce(place, name));
-            }
+        places.retain(|_, entries| !entries.is_empty());
+        drop(places);
+        for (place, name) in gone {
+            self.announce(&place, &name);
         }
     }
 
@@ -226,32 +303,17 @@ impl Directory {
         Ok(())
     }
 
-    /// The name of the managed resource in `namespace` that has this external name.
-    pub fn name_of(&self, kind: &str, namespace: &str, external_name: &str) -> Option<String> {
-        let state = self.lock();
-        let place = Place {
-            kind: kind.to_owned(),
-            namespace: namespace.to_owned(),
-        };
-        let found = state
-            .places
-            .get(&place)?
-            .iter()
-            .find(|(_, entry)| entry.external_name.as_deref() == Some(external_name));
-        found.map(|(name, _)| name.clone())
-    }
-
     fn announce(&self, place: &Place, name: &str) {
         // Without a listener there is nobody to tell.
-        let _ = self.changes.send(Change {
+        let _ = self.changes.send(Change::Resource {
             kind: place.kind.clone(),
             namespace: place.namespace.clone(),
             name: name.to_owned(),
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -313,9 +375,9 @@ impl Search<'_> {
         {
             wanted = true;
             let policy = selector.policy.as_ref();
-            let selected = self.select(selector)?;
+            let selected = required(self.select(selector), policy)?.unwrap_or_default();
             if selected.is_empty() {
-                required(Err(self.no_match()), policy).map(|_: Option<String>| ())?;
+                required::<()>(Err(self.no_match()), policy)?;
             }
             for name in selected {
                 found.extend(required(self.external_name(&name), policy)?);
@@ -329,25 +391,48 @@ impl Search<'_> {
         Ok(())
     }
 
-    fn external_name(&self, name: &str) -> Result<String, Unresolved> {
-        let state = self.directory.lock();
-        let entry = state
-            .places
-            .get(&self.place())
-            .and_then(|entries| entries.get(name));
+    /// Whether all resources of the kind are known.
+    fn listed(&self) -> Result<(), Unresolved> {
         let (path, kind) = (self.path.to_owned(), self.kind);
-        let name = name.to_owned();
-        match entry {
-            None if !state.complete.contains(kind) => Err(Unresolved::NotWatched { path, kind }),
-            None => Err(Unresolved::Unknown { path, kind, name }),
-            Some(Entry {
-                external_name: None,
-                ..
-            }) => Err(Unresolved::Empty { path, kind, name }),
+        let Some(Kind { crd, cache }) = self.directory.kinds.get(kind) else {
+            let crd = kind.to_owned();
+            return Err(Unresolved::NotActivated { path, kind, crd });
+        };
+        match cache.state() {
+            State::Filled => Ok(()),
+            State::Awaited => Err(Unresolved::Listing { path, kind }),
+            State::Failing(source) => Err(Unresolved::Unlisted { path, kind, source }),
+            State::Idle => Err(Unresolved::NotActivated {
+                path,
+                kind,
+                crd: crd.clone(),
+            }),
+        }
+    }
+
+    fn external_name(&self, name: &str) -> Result<String, Unresolved> {
+        // Asked first: what is not there before the list is may be there after it.
+        let listed = self.listed();
+        let places = self.directory.lock();
+        let entries = places.get(&self.place());
+        let (path, kind) = (self.path.to_owned(), self.kind);
+        match entries.and_then(|entries| entries.get(name)) {
             Some(Entry {
                 external_name: Some(external_name),
                 ..
             }) => Ok(external_name.clone()),
+            Some(Entry {
+                external_name: None,
+                ..
+            }) => Err(Unresolved::Empty {
+                path,
+                kind,
+                name: name.to_owned(),
+            }),
+            None => listed.and_then(|()| {
+                let name = name.to_owned();
+                Err(Unresolved::Unknown { path, kind, name })
+            }),
         }
     }
 
@@ -365,13 +450,8 @@ impl Search<'_> {
     }
 
     fn select(&self, selector: &Selector) -> Result<Vec<String>, Unresolved> {
-        let state = self.directory.lock();
-        if !state.complete.contains(self.kind) {
-            return Err(Unresolved::NotWatched {
-                path: self.path.to_owned(),
-                kind: self.kind,
-            });
-        }
+        self.listed()?;
+        let places = self.directory.lock();
         let same_controller = selector.match_controller_ref.unwrap_or_default();
         let fits = |entry: &Entry| {
             selector
@@ -381,7 +461,7 @@ impl Search<'_> {
                 && (!same_controller
                     || self.controller.is_some() && entry.controller.as_deref() == self.controller)
         };
-        let entries = state.places.get(&self.place()).into_iter().flatten();
+        let entries = places.get(&self.place()).into_iter().flatten();
         Ok(entries
             .filter(|(_, entry)| fits(entry))
             .map(|(name, _)| name.clone())
@@ -407,15 +487,14 @@ fn always(policy: Option<&api::ReferencePolicy>) -> bool {
     policy.is_some_and(|policy| policy.resolve == Resolve::Always)
 }
 
-fn required(
-    found: Result<String, Unresolved>,
+fn required<T>(
+    found: Result<T, Unresolved>,
     policy: Option<&api::ReferencePolicy>,
-) -> Result<Option<String>, Unresolved> {
+) -> Result<Option<T>, Unresolved> {
+    let optional = policy.is_some_and(|policy| policy.resolution == Resolution::Optional);
     match found {
         Ok(found) => Ok(Some(found)),
-        Err(_) if policy.is_some_and(|policy| policy.resolution == Resolution::Optional) => {
-            Ok(None)
-        }
+        Err(unresolved) if optional && !unresolved.is_unknown() => Ok(None),
         Err(unresolved) => Err(unresolved),
     }
 }

@@ -16,7 +16,8 @@ use super::{
         Connector, Created, External, ExternalError, Identity, Look, Observation, Present,
         PresentOf, Retry,
     },
-    stored::Stored,
+    stored::{Stored, Unfit},
+    summary::Summary,
 };
 
 /// A kind.
@@ -34,7 +35,10 @@ pub trait Kind: Send + Sync {
     ///
     /// # Errors
     /// When it does not fit.
-    fn decode(&self, stored: &Stored) -> Result<Box<dyn Managed>, serde_json::Error>;
+    fn decode(&self, stored: &Stored) -> Result<Box<dyn Managed>, Unfit>;
+
+    /// Sums up a managed resource of the kind; `None` when it cannot be decoded, as its reconcile will say.
+    fn summary(&self, stored: &Stored) -> Option<Summary>;
 }
 
 impl fmt::Debug for dyn Kind {
@@ -118,24 +122,26 @@ impl<C: Connector> Kind for TypedKind<C> {
     }
 
     fn identity(&self) -> Identity {
-        C::IDENTITY
+        C::External::IDENTITY
     }
 
     fn read_only(&self) -> bool {
-        C::READ_ONLY
+        C::External::READ_ONLY
     }
 
-    fn decode(&self, stored: &Stored) -> Result<Box<dyn Managed>, serde_json::Error> {
-        let resource: C::Resource = stored.decode()?;
+    fn decode(&self, stored: &Stored) -> Result<Box<dyn Managed>, Unfit> {
         Ok(Box::new(Typed::<C> {
             connector: Arc::clone(&self.connector),
-            status: api::Managed::managed_status(&resource).cloned(),
-            at_provider: api::Managed::at_provider(&resource).cloned(),
-            resource,
+            resource: stored.decode()?,
+            former: None,
             external: None,
             desired: None,
             seen: None,
         }))
+    }
+
+    fn summary(&self, stored: &Stored) -> Option<Summary> {
+        Summary::of::<C::Resource>(stored)
     }
 }
 
@@ -146,12 +152,16 @@ struct Typed<C: Connector> {
     connector: Arc<C>,
     /// With its references resolved, once they are.
     resource: C::Resource,
-    /// The status that was decoded.
-    status: Option<ManagedStatus>,
-    at_provider: Option<AtProvider<C>>,
+    /// The status that was decoded, once it may have changed.
+    former: Option<Former<C>>,
     external: Option<C::External>,
     desired: Option<Desired<C::Resource>>,
     seen: Option<PresentOf<C::External>>,
+}
+
+struct Former<C: Connector> {
+    status: Option<ManagedStatus>,
+    at_provider: Option<AtProvider<C>>,
 }
 
 /// A step was taken before the one that it needs.
@@ -166,6 +176,15 @@ impl OutOfOrder {
 }
 
 impl<C: Connector> Typed<C> {
+    /// The status is going to change.
+    fn keep_former(&mut self) {
+        let resource = &self.resource;
+        self.former.get_or_insert_with(|| Former {
+            status: api::Managed::managed_status(resource).cloned(),
+            at_provider: api::Managed::at_provider(resource).cloned(),
+        });
+    }
+
     fn access(&self) -> Result<(&C::External, &Desired<C::Resource>), ExternalError> {
         let access = self.external.as_ref().zip(self.desired.as_ref());
         access.ok_or_else(|| OutOfOrder::before("connected"))
@@ -195,6 +214,7 @@ impl<C: Connector> Managed for Typed<C> {
     }
 
     fn status_mut(&mut self) -> &mut ManagedStatus {
+        self.keep_former();
         api::Managed::managed_status_mut(&mut self.resource)
     }
 
@@ -207,8 +227,10 @@ impl<C: Connector> Managed for Typed<C> {
     }
 
     fn status_changed(&self) -> bool {
-        self.status() != self.status.as_ref()
-            || api::Managed::at_provider(&self.resource) != self.at_provider.as_ref()
+        self.former.as_ref().is_some_and(|former| {
+            self.status() != former.status.as_ref()
+                || api::Managed::at_provider(&self.resource) != former.at_provider.as_ref()
+        })
     }
 
     fn encode(&self) -> Result<Box<RawValue>, serde_json::Error> {
@@ -242,6 +264,7 @@ impl<C: Connector> Managed for Typed<C> {
     }
 
     fn report(&mut self) {
+        self.keep_former();
         if let Some(Present { at_provider, .. }) = &self.seen {
             let at_provider = at_provider.clone();
             api::Managed::set_at_provider(&mut self.resource, at_provider);

@@ -1,6 +1,11 @@
 //! Events in the API group "" (the only one that a provider may write), summed up so that repetition does not flood.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -23,6 +28,8 @@ use crate::clock::Clock;
 const REPEAT: Duration = Duration::from_secs(300);
 /// An event that was not repeated for this long is forgotten (the API server keeps events for an hour).
 const FORGET: Duration = Duration::from_secs(3000);
+/// How often it is looked for what can be forgotten.
+const CLEAR: Duration = Duration::from_secs(60);
 /// Events that wait to be written; more are dropped.
 const QUEUE: usize = 1024;
 
@@ -44,7 +51,8 @@ impl Severity {
     }
 }
 
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+/// What makes two events the same.
+#[derive(Clone, Debug, Hash)]
 struct Key {
     namespace: String,
     uid: String,
@@ -135,16 +143,27 @@ enum Write {
     Nothing,
 }
 
+/// The events that may be repeated. Keys are kept as hashes: there may be many, and each has a text.
 #[derive(Debug, Default)]
-struct Ledger(HashMap<Key, Written>);
+struct Ledger {
+    written: HashMap<u64, Written>,
+    /// When it was last looked for what can be forgotten.
+    cleared: Duration,
+}
 
 impl Ledger {
     fn note(&mut self, key: &Key, now: Duration) -> Write {
-        self.0
-            .retain(|_, written| now.saturating_sub(written.seen) < FORGET);
-        let Some(written) = self.0.get_mut(key) else {
+        if now.saturating_sub(self.cleared) >= CLEAR {
+            self.cleared = now;
+            self.written
+                .retain(|_, written| now.saturating_sub(written.seen) < FORGET);
+        }
+        let Some(written) = self.written.get_mut(&hash(key)) else {
             return Write::Create;
         };
+        if now.saturating_sub(written.seen) >= FORGET {
+            return Write::Create;
+        }
         written.count = written.count.saturating_add(1);
         written.seen = now;
         if now.saturating_sub(written.written) < REPEAT {
@@ -157,15 +176,25 @@ impl Ledger {
         }
     }
 
-    fn created(&mut self, key: Key, name: String, now: Duration) {
+    fn created(&mut self, key: &Key, name: String, now: Duration) {
         let written = Written {
             name,
             count: 1,
             written: now,
             seen: now,
         };
-        self.0.insert(key, written);
+        self.written.insert(hash(key), written);
     }
+
+    fn forget(&mut self, key: &Key) {
+        self.written.remove(&hash(key));
+    }
+}
+
+fn hash(key: &Key) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 async fn write(client: Client, component: Arc<str>, clock: Clock, mut notes: mpsc::Receiver<Note>) {
@@ -180,7 +209,7 @@ async fn write(client: Client, component: Arc<str>, clock: Clock, mut notes: mps
                     .patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
                     .await;
                 if matches!(&patched, Err(kube::Error::Api(status)) if status.is_not_found()) {
-                    ledger.0.remove(&note.key);
+                    ledger.forget(&note.key);
                 }
                 patched
             }
@@ -195,7 +224,7 @@ async fn write(client: Client, component: Arc<str>, clock: Clock, mut notes: mps
                     ..
                 }) = &created
                 {
-                    ledger.created(note.key, name.clone(), clock.elapsed());
+                    ledger.created(&note.key, name.clone(), clock.elapsed());
                 }
                 created
             }
@@ -253,7 +282,7 @@ mod tests {
         let mut ledger = Ledger::default();
         let second = Duration::from_secs;
         assert_eq!(ledger.note(&key("a"), second(0)), Write::Create);
-        ledger.created(key("a"), "a.1".to_owned(), second(0));
+        ledger.created(&key("a"), "a.1".to_owned(), second(0));
         for at in 1..300 {
             assert_eq!(ledger.note(&key("a"), second(at)), Write::Nothing);
         }
@@ -268,12 +297,12 @@ mod tests {
     #[test]
     fn another_message_is_another_event_and_old_ones_are_forgotten() {
         let mut ledger = Ledger::default();
-        ledger.created(key("a"), "a.1".to_owned(), Duration::ZERO);
+        ledger.created(&key("a"), "a.1".to_owned(), Duration::ZERO);
         assert_eq!(
             ledger.note(&key("b"), Duration::from_secs(1)),
             Write::Create
         );
         assert_eq!(ledger.note(&key("a"), FORGET), Write::Create);
-        assert!(ledger.0.is_empty());
+        assert!(ledger.written.is_empty());
     }
 }

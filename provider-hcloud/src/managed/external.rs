@@ -23,12 +23,6 @@ pub trait Connector: Send + Sync + 'static {
     /// Access to external resources with one set of credentials.
     type External: External<Resource = Self::Resource>;
 
-    /// How the result of a create is found out when its answer was lost.
-    const IDENTITY: Identity;
-
-    /// Whether external resources of this kind can only be observed, whatever the management policies say.
-    const READ_ONLY: bool = false;
-
     /// Prepares access with the credentials of `config`. Called in every reconcile: clients are to be shared.
     ///
     /// # Errors
@@ -43,6 +37,12 @@ pub trait Connector: Send + Sync + 'static {
 pub trait External: Send + Sync {
     /// The kind.
     type Resource: Managed;
+
+    /// How the result of a create is found out when its answer was lost.
+    const IDENTITY: Identity;
+
+    /// Whether external resources of this kind can only be observed, whatever the management policies say.
+    const READ_ONLY: bool = false;
 
     /// Finds the external resource and compares it with the spec. Changes nothing.
     ///
@@ -191,6 +191,11 @@ pub type Connection = BTreeMap<&'static str, SecretValue>;
 pub enum Readiness {
     /// It can be used.
     Available,
+    /// It can be used, and what is reported of it is still to change; worth another look after the given time.
+    Settling {
+        /// When to look again.
+        recheck: Duration,
+    },
     /// It is not yet finished; worth another look after the given time.
     Creating {
         /// When to look again.

@@ -125,6 +125,8 @@ fn decide(role: Role, seen: &Seen, me: &str, now: Duration) -> Step {
         },
         (Role::Leader, _) => Step::Lost(Lost::Taken),
         (Role::Candidate, None) => Step::Take,
+        // The answer to an earlier try was lost.
+        (Role::Candidate, Some(holder)) if holder == me => Step::Take,
         (Role::Candidate, Some(_)) => match seen.duration().checked_sub(age) {
             None | Some(Duration::ZERO) => Step::Take,
             Some(left) => Step::Wait(left),

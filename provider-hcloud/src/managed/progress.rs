@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -38,40 +38,52 @@ pub(super) struct Progress {
 pub(super) struct ProgressMap(Mutex<HashMap<String, Progress>>);
 
 impl ProgressMap {
-    /// Reads and changes the memory of one object.
-    pub(super) fn with<T>(&self, uid: &str, change: impl FnOnce(&mut Progress) -> T) -> T {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(progress) = map.get_mut(uid) {
-            return change(progress);
+    /// Takes in what the watch shows of an object. From then on it is remembered, until it is forgotten; an own write
+    /// that has come back is not kept.
+    pub(super) fn shown(&self, object: &Stored) {
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let mut map = self.lock();
+        let Some(progress) = map.get_mut(uid) else {
+            map.insert(uid.to_owned(), Progress::default());
+            return;
+        };
+        if let Some(written) = &progress.written
+            && !is_newer(written, object)
+        {
+            progress.written = None;
         }
-        change(map.entry(uid.to_owned()).or_default())
+    }
+
+    /// Reads and changes the memory of one object. A reconcile may end after its object: what is then to be remembered
+    /// is lost.
+    pub(super) fn with<T>(&self, uid: &str, change: impl FnOnce(&mut Progress) -> T) -> T {
+        match self.lock().get_mut(uid) {
+            Some(progress) => change(progress),
+            None => change(&mut Progress::default()),
+        }
     }
 
     /// The newer of what the watch has shown and what this process has written.
     pub(super) fn newest(&self, watched: &Arc<Stored>) -> Arc<Stored> {
         let uid = watched.metadata.uid.as_deref().unwrap_or_default();
-        self.with(uid, |progress| {
-            let written = progress.written.as_ref();
-            match written.filter(|written| is_newer(written, watched)) {
-                Some(written) => Arc::clone(written),
-                None => {
-                    progress.written = None;
-                    Arc::clone(watched)
-                }
-            }
-        })
+        let written = self.with(uid, |progress| progress.written.clone());
+        written
+            .filter(|written| is_newer(written, watched))
+            .unwrap_or_else(|| Arc::clone(watched))
     }
 
     /// Drops the memory of one object.
     pub(super) fn forget(&self, uid: &str) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.remove(uid);
+        self.lock().remove(uid);
     }
 
     /// Drops the memory of objects that are no longer there.
     pub(super) fn retain(&self, is_alive: impl Fn(&str) -> bool) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.retain(|uid, _| is_alive(uid));
+        self.lock().retain(|uid, _| is_alive(uid));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Progress>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,17 +107,24 @@ mod tests {
     #[test]
     fn an_own_write_hides_older_watch_events_until_the_watch_has_caught_up() {
         let map = ProgressMap::default();
+        map.shown(&version("8"));
         map.with("u", |progress| progress.written = Some(version("10")));
+        map.shown(&version("9"));
         assert_eq!(map.newest(&version("9")), version("10"));
         assert_eq!(map.newest(&version("11")), version("11"));
+        map.shown(&version("10"));
         assert!(map.with("u", |progress| progress.written.is_none()));
     }
 
     #[test]
-    fn a_forgotten_object_starts_anew() {
+    fn nothing_is_kept_of_an_object_that_is_gone() {
         let map = ProgressMap::default();
+        map.shown(&version("8"));
         map.with("u", |progress| progress.failures = 3);
+        assert_eq!(map.with("u", |progress| progress.failures), 3);
         map.forget("u");
-        assert_eq!(map.with("u", |progress| progress.failures), 0);
+        map.with("u", |progress| progress.written = Some(version("10")));
+        assert_eq!(map.newest(&version("9")), version("9"));
+        assert!(map.lock().is_empty());
     }
 }

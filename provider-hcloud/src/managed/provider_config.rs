@@ -189,8 +189,7 @@ pub async fn run<C: Configuration>(
             announcer.announce(change_of(config));
         }
     });
-    let needed = vec![accountant.usages.cache().clone()];
-    let stop = shutdown.clone();
+    let stopping = shutdown.clone();
     let known = store.clone();
     let counted = lagging(accountant.usages.changes()).flat_map(move |changed| {
         let counted = match changed {
@@ -213,12 +212,13 @@ pub async fn run<C: Configuration>(
         .graceful_shutdown_on(shutdown.requested())
         .run(
             move |config, accountant| {
-                let unprepared = stop.before_filled(needed.clone());
+                let stop = stopping.requested();
                 async move {
+                    // What it writes follows from what it reads: the next process does what is left undone.
                     tokio::select! {
                         biased;
                         result = reconcile::<C>(config, accountant) => result,
-                        () = unprepared => Ok(Action::await_change()),
+                        () = stop => Ok(Action::await_change()),
                     }
                 }
             },
@@ -226,7 +226,7 @@ pub async fn run<C: Configuration>(
             accountant,
         )
         // Without its first list a controller waits for ever, also when it is told to stop.
-        .take_until(shutdown.before_filled(vec![listed]))
+        .take_until(shutdown.before_filled(listed))
         .for_each(async |result| {
             if let Err(error) = result {
                 debug!(%error, kind = %C::KIND, "A configuration was not reconciled");

@@ -15,10 +15,10 @@ use super::{
     FINALIZER,
     annotations::{self, CreationMarks},
     conditions,
-    controller::Settings,
+    controller::{Settings, Shutdown},
     credentials::{Credentials, SecretKey},
     desired::{SecretError, Secrets},
-    directory::Directory,
+    directory::{Directory, Unresolved},
     erased::{Kind, Managed},
     events::{Recorder, Severity},
     external::{ExternalError, Look, Observation, Readiness, Retry, chain},
@@ -31,10 +31,6 @@ use super::{
     usage::Usages,
 };
 use crate::clock::Clock;
-
-/// How long after the start of the process the lists of other kinds may be on their way: a reference to a kind that was
-/// not listed by then is reported.
-const LISTING: Duration = Duration::from_secs(15);
 
 /// The reconciler of one kind.
 pub struct Reconciler {
@@ -56,6 +52,8 @@ pub struct Reconciler {
     pub clock: Clock,
     /// Intervals and limits.
     pub settings: Settings,
+    /// The request to stop: what has not begun to change anything is given up.
+    pub shutdown: Shutdown,
     pub(super) progress: Arc<ProgressMap>,
 }
 
@@ -105,6 +103,15 @@ impl WriteError {
             _ => None,
         }
     }
+}
+
+/// What keeps a reconcile from a decision.
+enum Obstacle {
+    /// Whether something exists that the spec refers to shows when a list is there, which wakes the object.
+    Listing(Unresolved),
+    References(Unresolved),
+    Connection(String),
+    Observation(ExternalError),
 }
 
 /// The state of one reconcile.
@@ -199,67 +206,80 @@ impl Pass<'_> {
         let now = self.reconciler.clock.now();
         self.note_first_reconcile(now);
         let requested = self.note_request();
-        let mut situation_look = self.fresh_look_wanted(requested);
+        let stop = self.reconciler.shutdown.requested();
+        let decided = tokio::select! {
+            biased;
+            decided = self.decide(requested, now) => decided,
+            () = stop => return Ok(Again::OnChange),
+        };
+        let (reason, doing, text, retry) = match decided {
+            Ok((step, seen)) => return self.execute(step, seen, now).await,
+            Err(Obstacle::Listing(unresolved)) => {
+                debug!(%unresolved, "Waiting for a list");
+                return Ok(Again::OnChange);
+            }
+            Err(Obstacle::References(unresolved)) => (
+                "CannotResolveResourceReferences",
+                "cannot resolve references",
+                chain(&unresolved),
+                Retry::BackOff,
+            ),
+            Err(Obstacle::Connection(problem)) => (
+                "CannotConnectToProvider",
+                "connect failed",
+                problem,
+                Retry::BackOff,
+            ),
+            Err(Obstacle::Observation(error)) => (
+                "CannotObserveExternalResource",
+                "observe failed",
+                chain(&error),
+                error.retry(),
+            ),
+        };
+        self.failed(reason, doing, &text, None, retry).await
+    }
+
+    /// Gathers what the plan asks for until it names a step. Nothing outside is changed.
+    async fn decide(
+        &mut self,
+        requested: bool,
+        now: Timestamp,
+    ) -> Result<(Step, Option<Observation<()>>), Obstacle> {
+        let mut fresh_look_wanted = self.fresh_look_wanted(requested);
         let mut seen: Option<Observation<()>> = None;
         let mut shared = false;
         let mut resolved = false;
         let mut gathered = false;
         loop {
-            let direct = match self.plan(seen.as_ref(), shared, resolved, situation_look, now) {
+            match self.plan(seen.as_ref(), shared, resolved, fresh_look_wanted, now) {
                 Step::Resolve => {
-                    let fields = self.object.reference_fields();
-                    let directory = &self.reconciler.directory;
-                    if let Err(unresolved) = directory.resolve(&self.before.metadata, fields) {
-                        if unresolved.may_pass() && self.reconciler.clock.elapsed() < LISTING {
-                            debug!(%unresolved, "Waiting for a list");
-                            return Ok(Again::BackOff);
-                        }
-                        let message = unresolved.to_string();
-                        return self
-                            .failed(
-                                "CannotResolveResourceReferences",
-                                "cannot resolve references",
-                                &message,
-                                None,
-                                Retry::BackOff,
-                            )
-                            .await;
-                    }
+                    self.resolve()?;
                     resolved = true;
-                    continue;
                 }
-                Step::Observe { direct } => direct,
-                step => return self.execute(step, seen, now).await,
-            };
-            situation_look = direct;
-            shared = !direct;
-            if !gathered && let Err(message) = self.gather().await {
-                return self
-                    .failed(
-                        "CannotConnectToProvider",
-                        "connect failed",
-                        &message,
-                        None,
-                        Retry::BackOff,
-                    )
-                    .await;
-            }
-            gathered = true;
-            match self.observe(direct).await {
-                Ok(observation) => seen = Some(observation),
-                Err(error) => {
-                    return self
-                        .failed(
-                            "CannotObserveExternalResource",
-                            "observe failed",
-                            &error,
-                            None,
-                            error.retry(),
-                        )
-                        .await;
+                Step::Observe { direct } => {
+                    fresh_look_wanted = direct;
+                    shared = !direct;
+                    if !gathered {
+                        self.gather().await.map_err(Obstacle::Connection)?;
+                        gathered = true;
+                    }
+                    let observed = self.observe(direct).await;
+                    seen = Some(observed.map_err(Obstacle::Observation)?);
                 }
+                step => return Ok((step, seen)),
             }
         }
+    }
+
+    fn resolve(&mut self) -> Result<(), Obstacle> {
+        let fields = self.object.reference_fields();
+        let directory = &self.reconciler.directory;
+        let resolved = directory.resolve(&self.before.metadata, fields);
+        resolved.map_err(|unresolved| match unresolved {
+            Unresolved::Listing { .. } => Obstacle::Listing(unresolved),
+            unresolved => Obstacle::References(unresolved),
+        })
     }
 
     fn note_first_reconcile(&self, now: Timestamp) {

@@ -1,9 +1,9 @@
 //! What of a managed resource is asked for so often that decoding it every time would cost too much: whom a change
 //! concerns, and what is counted.
 
-use api::{ProviderConfigReference, ReferenceField, Slot};
+use api::{Managed, ProviderConfigReference, ReferenceField, Slot};
 
-use super::{conditions, erased::Managed};
+use super::{conditions, stored::Stored};
 
 /// The summary of one managed resource.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -30,18 +30,19 @@ pub struct Target {
 }
 
 impl Summary {
-    /// Sums up a managed resource. It is not changed: fields that may be given by reference are only handed out to be
-    /// filled.
-    pub fn of(resource: &mut dyn Managed) -> Self {
+    /// Sums up a managed resource of the kind `R`; `None` when its spec does not fit.
+    pub fn of<R: Managed>(stored: &Stored) -> Option<Self> {
+        let mut resource: R = stored.decode_spec().ok()?;
         let secrets = resource.secret_keys();
         let secrets = secrets.into_iter().map(|(_, key)| key.name.clone());
-        Self {
-            config: resource.spec().provider_config_ref.clone(),
+        let conditions = stored.conditions();
+        Some(Self {
+            config: resource.managed_spec().provider_config_ref.clone(),
             secrets: secrets.collect(),
-            ready: conditions::hold(resource.status(), conditions::READY),
-            synced: conditions::hold(resource.status(), conditions::SYNCED),
+            ready: conditions::hold(&conditions, conditions::READY),
+            synced: conditions::hold(&conditions, conditions::SYNCED),
             references: targets(&resource.reference_fields()),
-        }
+        })
     }
 
     /// Whether a reference may stand for the resource of this kind and name.
@@ -49,6 +50,11 @@ impl Summary {
         self.references.iter().any(|target| {
             target.kind == kind && target.name.as_deref().is_none_or(|named| named == name)
         })
+    }
+
+    /// Whether a reference stands for a resource of this kind.
+    pub fn refers_to_any(&self, kind: &str) -> bool {
+        self.references.iter().any(|target| target.kind == kind)
     }
 }
 

@@ -93,6 +93,7 @@ impl Server {
             }
             "clusterproviderconfigs" => vec![config()],
             "networks" => vec![network()],
+            "providerconfigusages" => vec![usage()],
             _ => Vec::new(),
         };
         self.0.listed.lock().unwrap().push(plural);
@@ -128,6 +129,24 @@ fn network() -> Value {
         "kind": "Network",
         "metadata": {"name": "one", "namespace": "team", "uid": "n", "generation": 1, "resourceVersion": "1"},
         "spec": {"forProvider": {"ipRange": "10.0.0.0/16"}},
+    })
+}
+
+/// The network uses the configuration, as is already recorded.
+fn usage() -> Value {
+    json!({
+        "apiVersion": "hcloud.openova.io/v1alpha1",
+        "kind": "ProviderConfigUsage",
+        "metadata": {
+            "name": "n", "namespace": "team", "uid": "u", "resourceVersion": "1",
+            "labels": {
+                "crossplane.io/provider-config": "default",
+                "crossplane.io/provider-config-kind": "ClusterProviderConfig",
+            },
+            "ownerReferences": [{
+                "apiVersion": "hcloud.openova.io/v1alpha1", "kind": "Network", "name": "one", "uid": "n", "controller": true,
+            }],
+        },
     })
 }
 
@@ -239,13 +258,16 @@ async fn the_pod_is_ready_when_all_first_lists_are_there() {
     for (_, names) in &names {
         stage.server.open(&[&names.plural]);
     }
+    // The one that the network's configuration names.
+    stage.missing(&["Secrets"]).await;
+    stage.server.open(&["secrets"]);
     stage.missing(&[]).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_kind_that_is_not_activated_hinders_nothing_and_starts_when_it_is() {
     let mut stage = Stage::new();
-    stage.server.open(&[CRDS, "networks"]);
+    stage.server.open(&[CRDS, "networks", "secrets"]);
     stage.server.open(&CONFIGS);
     stage.missing(&[]).await;
     assert!(!stage.server.listed("networks"));

@@ -1,6 +1,5 @@
 //! A tenant whose servers boot, and an example in it.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use rig::wait::eventually;
 use serde_json::{Value, json};
 
 use crate::boot::nodes;
-use crate::client::{by_hand, read};
+use crate::client::by_hand;
 use crate::landscape::left;
 use crate::world::{SOON, Tenant, World, find_condition, types};
 
@@ -38,12 +37,21 @@ const COMPOSITES: [&str; 5] = [
     "XNodeGroup",
 ];
 
-/// Kinds that only clusters need, as core names their controllers.
-const OWN: [&str; 4] = [
-    "xclusters.",
-    "xloadbalancers.",
-    "xnodepools.",
-    "xnodegroups.",
+/// Kinds that composites compose beside other composites.
+const COMPOSED: [&str; 13] = [
+    "ConfigMap",
+    "Firewall",
+    "LoadBalancer",
+    "LoadBalancerNetwork",
+    "LoadBalancerService",
+    "LoadBalancerTarget",
+    "Network",
+    "PlacementGroup",
+    "Pricing",
+    "SSHKey",
+    "Secret",
+    "Server",
+    "Subnet",
 ];
 
 pub(crate) struct Stage<'a> {
@@ -73,7 +81,8 @@ impl<'a> Stage<'a> {
         let tenant = world.tenant_with(tenant, options).await?;
         let options = Options { patience: LONG };
         let fleet = Fleet::watch(&tenant.simulator, range, options).await?;
-        let kinds = COMPOSITES.map(types);
+        let kinds = COMPOSITES.iter().chain(&COMPOSED);
+        let kinds: Vec<_> = kinds.map(|kind| types(kind)).collect();
         let updates = Updates::watch(&tenant.client(), &kinds, &tenant.namespace).await?;
         Ok(Self {
             tenant,
@@ -99,7 +108,7 @@ impl<'a> Stage<'a> {
 
     async fn report(&self) -> String {
         let mut text = match self.tree().await {
-            Ok(Some(tree)) => describe(&tree),
+            Ok(Some(tree)) => tree.describe(),
             Ok(None) => "the claim does not exist\n".to_owned(),
             Err(error) => format!("the tree cannot be read: {error:#}\n"),
         };
@@ -269,21 +278,24 @@ impl<'a> Stage<'a> {
         self.tenant.apply(&claim).await
     }
 
-    /// No circuit breaker was ever open.
+    /// No composite of the platform is cut off from the changes of what it composes, and none was near to that.
     pub(crate) async fn no_breaker_opened(&self) -> Result<()> {
-        let url = format!("http://{}/metrics", self.tenant.rig.core_metrics()?);
-        let metrics = read(&url).await?;
-        let lines = |name: &'static str| {
-            let lines = metrics.lines().filter(move |line| line.starts_with(name));
-            lines.filter(|line| OWN.iter().any(|kind| line.contains(kind)))
-        };
-        ensure!(
-            lines("circuit_breaker_events_total").next().is_some(),
-            "core counts no events for its circuit breakers"
-        );
-        let opened: Vec<_> = lines("circuit_breaker_opens_total").collect();
-        ensure!(opened.iter().all(|line| line.ends_with(" 0")), "{opened:?}");
-        // Platforms and regions of other tests share the metrics of theirs.
+        let claim = self.tenant.get("Platform", self.name()).await?;
+        let platform = claim.data["spec"]["resourceRef"]["name"].as_str();
+        let platform = platform.context("the claim is not bound")?;
+        let mut composites = vec![self.tenant.get("XPlatform", platform).await?];
+        for kind in COMPOSITES {
+            composites.extend(self.tenant.list(kind).await?);
+        }
+        for composite in &composites {
+            let responsive = find_condition(composite, "Responsive")?;
+            ensure!(
+                responsive["status"] == "True",
+                "{}: {responsive}\n{}",
+                composite.name_any(),
+                self.updates.report()
+            );
+        }
         let (composite, tokens) = self.updates.tightest().context("nothing was updated")?;
         ensure!(
             tokens > 0.0,
@@ -332,24 +344,4 @@ impl<'a> Stage<'a> {
         })
         .await
     }
-}
-
-/// A line for each object of a tree.
-fn describe(tree: &Node) -> String {
-    let mut text = String::new();
-    for (depth, node) in tree.flattened() {
-        let state = |state: &Option<String>| state.clone().unwrap_or_else(|| "?".to_owned());
-        let _ = writeln!(
-            text,
-            "{:indent$}{} {} synced={} ready={} {}",
-            "",
-            node.kind,
-            node.name,
-            state(&node.synced),
-            state(&node.ready),
-            node.message,
-            indent = 2 * depth,
-        );
-    }
-    text
 }

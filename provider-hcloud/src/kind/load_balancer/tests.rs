@@ -19,12 +19,12 @@ use crate::{
 use setup::{attach, found, network};
 
 fn balancers(project: &Project) -> ObjectsOfProject<LoadBalancers> {
-    ObjectsOfProject::new(project.clone())
+    ObjectsOfProject::from(project.clone())
 }
 
 async fn primary_ip(project: &Project, type_: &str) -> String {
     let ip: PrimaryIP = named(type_, &json!({"type": type_, "location": "fsn1"}));
-    let ips = ObjectsOfProject::<PrimaryIps>::new(project.clone());
+    let ips = ObjectsOfProject::<PrimaryIps>::from(project.clone());
     made(&ips, &ip.into()).await.external_name
 }
 

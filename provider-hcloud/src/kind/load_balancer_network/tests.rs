@@ -15,7 +15,7 @@ use crate::{
 };
 
 fn attachments(project: &Project) -> PartsOfProject<LoadBalancerNetworks> {
-    PartsOfProject::new(project.clone())
+    PartsOfProject::from(project.clone())
 }
 
 fn attachment(balancer: &str, more: &Value) -> LoadBalancerNetwork {

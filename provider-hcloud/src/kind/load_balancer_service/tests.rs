@@ -19,7 +19,7 @@ use crate::{
 };
 
 fn services(project: &Project) -> PartsOfProject<LoadBalancerServices> {
-    PartsOfProject::new(project.clone())
+    PartsOfProject::from(project.clone())
 }
 
 fn service(balancer: &str, more: &Value) -> LoadBalancerService {
@@ -244,7 +244,7 @@ async fn a_service_that_the_type_has_no_room_for_waits_and_so_does_a_type_withou
     objects.change_type(id, "lb21").await.unwrap();
     made(&services, &service(6)).await;
     let small: LoadBalancer = named("lb", &json!({"loadBalancerType": "lb11"}));
-    let balancers = ObjectsOfProject::<LoadBalancers>::new(project.clone());
+    let balancers = ObjectsOfProject::<LoadBalancers>::from(project.clone());
     let small = Desired::from(small);
     let present = seen(&balancers, &small).await;
     let error = balancers.update(&small, &present).await.unwrap_err();

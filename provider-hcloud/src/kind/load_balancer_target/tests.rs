@@ -14,7 +14,7 @@ use crate::{
 };
 
 fn targets(project: &Project) -> PartsOfProject<LoadBalancerTargets> {
-    PartsOfProject::new(project.clone())
+    PartsOfProject::from(project.clone())
 }
 
 fn target(balancer: &str, more: &Value) -> LoadBalancerTarget {
@@ -27,7 +27,7 @@ fn target(balancer: &str, more: &Value) -> LoadBalancerTarget {
 
 async fn listen(project: &Project, balancer: &str) {
     let spec = json!({"loadBalancerId": balancer, "protocol": "tcp", "listenPort": 443, "destinationPort": 443});
-    let services = PartsOfProject::<LoadBalancerServices>::new(project.clone());
+    let services = PartsOfProject::<LoadBalancerServices>::from(project.clone());
     made(
         &services,
         &resource::<api::LoadBalancerService>(&spec).into(),
@@ -59,7 +59,8 @@ async fn a_server_is_a_target_with_its_health_reported_and_is_ready_all_the_time
     for (healthy, expected) in [(true, "healthy"), (false, "unhealthy")] {
         set_healthy(&simulator, &server, healthy);
         let present = seen(&targets, &desired).await;
-        assert_eq!(present.readiness, Readiness::Available);
+        let looked_at_again = matches!(present.readiness, Readiness::Settling { .. });
+        assert_eq!(looked_at_again, !healthy, "{:?}", present.readiness);
         let report = present.at_provider;
         assert_eq!(report.health, expected);
         assert_eq!(

@@ -29,7 +29,7 @@ fn network(name: &str, more: &Value) -> Network {
 #[tokio::test]
 async fn a_name_that_is_taken_by_what_an_earlier_create_made_is_no_obstacle() {
     let (_simulator, project) = simulated::project().await;
-    let networks = ObjectsOfProject::<Networks>::new(project);
+    let networks = ObjectsOfProject::<Networks>::from(project);
     let mine = Desired::from(network("mine", &json!({"name": "net"})));
     let first = networks.create(&mine).await.unwrap();
     assert_eq!(networks.create(&mine).await.unwrap(), first);
@@ -41,7 +41,7 @@ async fn a_name_that_is_taken_by_what_an_earlier_create_made_is_no_obstacle() {
 #[tokio::test]
 async fn name_labels_and_protection_are_compared_and_changed_and_labels_of_others_stay() {
     let (simulator, project) = simulated::project().await;
-    let networks = ObjectsOfProject::<Networks>::new(project.clone());
+    let networks = ObjectsOfProject::<Networks>::from(project.clone());
     let silent = Desired::from(network("net", &json!({})));
     let id = made(&networks, &silent).await.at_provider.id;
     let id = u64::try_from(id).unwrap();
@@ -92,7 +92,7 @@ async fn name_labels_and_protection_are_compared_and_changed_and_labels_of_other
 #[tokio::test]
 async fn a_firewall_follows_its_rules_and_selectors_and_leaves_those_of_others() {
     let (_simulator, project) = simulated::project().await;
-    let firewalls = ObjectsOfProject::<Firewalls>::new(project.clone());
+    let firewalls = ObjectsOfProject::<Firewalls>::from(project.clone());
     let ssh =
         json!({"direction": "in", "protocol": "tcp", "port": "22", "sourceIps": ["0.0.0.0/0"]});
     let spec = json!({"rules": [ssh], "labelSelectors": ["role=web"]});
@@ -125,7 +125,7 @@ async fn a_firewall_follows_its_rules_and_selectors_and_leaves_those_of_others()
 #[tokio::test]
 async fn an_ssh_key_and_a_placement_group_are_made_renamed_and_removed() {
     let (_simulator, project) = simulated::project().await;
-    let keys = ObjectsOfProject::<SshKeys>::new(project.clone());
+    let keys = ObjectsOfProject::<SshKeys>::from(project.clone());
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXJ6T8vXkTMEzGqYmW5V9e5d1yiTtyqzxa2oOqXdYq1";
     let spec = json!({"publicKey": key, "labels": {"team": "a"}});
     let present = made(&keys, &Desired::from(resource::<SSHKey>(&spec))).await;
@@ -139,7 +139,7 @@ async fn an_ssh_key_and_a_placement_group_are_made_renamed_and_removed() {
     keys.delete(&desired, &present).await.unwrap();
     assert!(absent(&keys, &desired).await);
 
-    let groups = ObjectsOfProject::<PlacementGroups>::new(project);
+    let groups = ObjectsOfProject::<PlacementGroups>::from(project);
     let desired = Desired::from(resource::<PlacementGroup>(&json!({})));
     let present = made(&groups, &desired).await;
     assert_eq!(present.at_provider.type_, "spread");
@@ -150,7 +150,7 @@ async fn an_ssh_key_and_a_placement_group_are_made_renamed_and_removed() {
 #[tokio::test]
 async fn an_address_and_a_volume_have_prices_and_a_volume_only_grows() {
     let (_simulator, project) = simulated::project().await;
-    let ips = ObjectsOfProject::<PrimaryIps>::new(project.clone());
+    let ips = ObjectsOfProject::<PrimaryIps>::from(project.clone());
     let spec = json!({"type": "ipv4", "location": "fsn1"});
     let desired = Desired::from(resource::<PrimaryIP>(&spec));
     let present = made(&ips, &desired).await;
@@ -162,7 +162,7 @@ async fn an_address_and_a_volume_have_prices_and_a_volume_only_grows() {
     );
     ips.delete(&desired, &present).await.unwrap();
 
-    let volumes = ObjectsOfProject::<Volumes>::new(project.clone());
+    let volumes = ObjectsOfProject::<Volumes>::from(project.clone());
     let size = |size: i64| json!({"size": size, "location": "fsn1", "format": "ext4"});
     let present = made(&volumes, &Desired::from(resource::<Volume>(&size(10)))).await;
     assert!(present.at_provider.price.is_some());
@@ -175,7 +175,7 @@ async fn an_address_and_a_volume_have_prices_and_a_volume_only_grows() {
     let present = seen(&volumes, &shrunk).await;
     assert_eq!(present.drift.replacement().as_deref(), Some("size=10"));
 
-    let attachments = PartsOfProject::<VolumeAttachments>::new(project);
+    let attachments = PartsOfProject::<VolumeAttachments>::from(project);
     let spec = json!({"volumeId": present.external_name, "serverId": "4711"});
     let nowhere = Desired::from(resource::<VolumeAttachment>(&spec));
     assert!(absent(&attachments, &nowhere).await);

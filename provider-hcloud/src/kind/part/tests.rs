@@ -13,7 +13,7 @@ use crate::kind::{
 
 /// The id of a network 10.0.0.0/16, as specs name it.
 async fn network(project: &Project) -> String {
-    let networks = ObjectsOfProject::<Networks>::new(project.clone());
+    let networks = ObjectsOfProject::<Networks>::from(project.clone());
     let network = Desired::from(resource::<Network>(&json!({"ipRange": "10.0.0.0/16"})));
     made(&networks, &network).await.external_name
 }
@@ -22,7 +22,7 @@ async fn network(project: &Project) -> String {
 async fn a_subnet_is_added_found_by_its_key_and_removed() {
     let (simulator, project) = simulated::project().await;
     let network = network(&project).await;
-    let subnets = PartsOfProject::<Subnets>::new(project);
+    let subnets = PartsOfProject::<Subnets>::from(project);
     let spec = json!({"networkId": network, "ipRange": "10.0.1.0/24", "location": "nbg1"});
     let desired: Desired<Subnet> = resource::<Subnet>(&spec).into();
     assert!(absent(&subnets, &desired).await);
@@ -65,7 +65,7 @@ async fn a_subnet_is_added_found_by_its_key_and_removed() {
 async fn a_route_of_others_with_another_destination_is_left_alone() {
     let (_simulator, project) = simulated::project().await;
     let network = network(&project).await;
-    let routes = PartsOfProject::<Routes>::new(project);
+    let routes = PartsOfProject::<Routes>::from(project);
     let route = |destination: &str| {
         let spec = json!({"networkId": network, "destination": destination, "gateway": "10.0.1.1"});
         Desired::from(resource::<Route>(&spec))
@@ -82,7 +82,7 @@ async fn a_route_of_others_with_another_destination_is_left_alone() {
 async fn a_part_is_deleted_by_its_external_name_when_its_references_are_lost() {
     let (_simulator, project) = simulated::project().await;
     let network = network(&project).await;
-    let routes = PartsOfProject::<Routes>::new(project);
+    let routes = PartsOfProject::<Routes>::from(project);
     let spec = json!({"networkId": network, "destination": "10.100.0.0/16", "gateway": "10.0.1.1"});
     let desired = Desired::from(resource::<Route>(&spec));
     let present = made(&routes, &desired).await;
@@ -101,7 +101,7 @@ async fn a_part_is_deleted_by_its_external_name_when_its_references_are_lost() {
 #[tokio::test]
 async fn a_parent_that_is_gone_takes_its_parts_along() {
     let (_simulator, project) = simulated::project().await;
-    let routes = PartsOfProject::<Routes>::new(project);
+    let routes = PartsOfProject::<Routes>::from(project);
     let spec = json!({"networkId": "4711", "destination": "10.100.0.0/16", "gateway": "10.0.1.1"});
     let desired = Desired::from(resource::<Route>(&spec));
     assert!(absent(&routes, &desired).await);

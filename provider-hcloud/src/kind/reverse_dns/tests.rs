@@ -42,7 +42,7 @@ fn deleted(entry: &Desired<ReverseDNS>) -> Desired<ReverseDNS> {
 
 /// The id and address of a Primary IP.
 async fn primary_ip(project: &Project, type_: &str) -> (String, String) {
-    let ips = ObjectsOfProject::<PrimaryIps>::new(project.clone());
+    let ips = ObjectsOfProject::<PrimaryIps>::from(project.clone());
     let ip: PrimaryIP = named(type_, &json!({"type": type_, "location": "fsn1"}));
     let present = made(&ips, &ip.into()).await;
     (present.external_name, present.at_provider.address)
@@ -94,7 +94,7 @@ async fn addresses_of_all_parents_are_named_renamed_and_lose_their_names() {
     }
     let server = server(&project, "server", &json!({})).await;
     let observed: Desired<Server> = named::<Server>("server", &json!({})).into();
-    let servers = ObjectsOfProject::<Servers>::new(project.clone());
+    let servers = ObjectsOfProject::<Servers>::from(project.clone());
     let report = seen(&servers, &observed).await.at_provider;
     let (ipv4, ipv6) = (report.public_ipv4.unwrap(), report.public_ipv6.unwrap());
     live(
@@ -122,7 +122,7 @@ async fn addresses_of_all_parents_are_named_renamed_and_lose_their_names() {
 
     let balancer = balancer(&project).await;
     let observed: Desired<LoadBalancer> = named::<LoadBalancer>("lb", &json!({})).into();
-    let balancers = ObjectsOfProject::<LoadBalancers>::new(project.clone());
+    let balancers = ObjectsOfProject::<LoadBalancers>::from(project.clone());
     let report = seen(&balancers, &observed).await.at_provider;
     let (ipv4, ipv6) = (report.public_ipv4.unwrap(), report.public_ipv6.unwrap());
     live(

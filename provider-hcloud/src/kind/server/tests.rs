@@ -127,7 +127,7 @@ impl Stage {
     }
 
     fn servers(&self) -> ObjectsOfProject<Servers> {
-        ObjectsOfProject::new(self.project.clone())
+        ObjectsOfProject::from(self.project.clone())
     }
 
     /// Creates the server and records its name.
@@ -213,9 +213,9 @@ impl Stage {
     /// A network with one subnet; its id.
     async fn network(&self, name: &str, range: &str, subnet: &str) -> String {
         let network: Network = named(name, &json!({"ipRange": range}));
-        let networks = ObjectsOfProject::<Networks>::new(self.project.clone());
+        let networks = ObjectsOfProject::<Networks>::from(self.project.clone());
         let id = made(&networks, &network.into()).await.external_name;
-        let subnets = PartsOfProject::<Subnets>::new(self.project.clone());
+        let subnets = PartsOfProject::<Subnets>::from(self.project.clone());
         let subnet = json!({"networkId": id, "ipRange": subnet, "type": "cloud", "networkZone": "eu-central"});
         let subnet: api::Subnet = resource(&subnet);
         made(&subnets, &subnet.into()).await;

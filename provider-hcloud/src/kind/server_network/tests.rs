@@ -18,9 +18,9 @@ use crate::{
 /// A server that is up, and a network with two subnets; their ids.
 async fn pair(project: &Project) -> (String, String) {
     let network: api::Network = named("net", &json!({"ipRange": "10.0.0.0/16"}));
-    let networks = ObjectsOfProject::<Networks>::new(project.clone());
+    let networks = ObjectsOfProject::<Networks>::from(project.clone());
     let network = made(&networks, &network.into()).await.external_name;
-    let subnets = PartsOfProject::<Subnets>::new(project.clone());
+    let subnets = PartsOfProject::<Subnets>::from(project.clone());
     for range in ["10.0.1.0/24", "10.0.2.0/24"] {
         let spec = json!({"networkId": network, "ipRange": range, "type": "cloud", "networkZone": "eu-central"});
         let subnet: api::Subnet = resource(&spec);
@@ -28,7 +28,7 @@ async fn pair(project: &Project) -> (String, String) {
     }
     let spec = json!({"serverType": "cx23", "location": "fsn1", "image": {"name": "debian-13"}});
     let server: api::Server = named("server", &spec);
-    let servers = ObjectsOfProject::<Servers>::new(project.clone());
+    let servers = ObjectsOfProject::<Servers>::from(project.clone());
     let server = made(&servers, &server.into()).await.external_name;
     (server, network)
 }
@@ -42,7 +42,7 @@ fn attachment(server: &str, more: &Value) -> ServerNetwork {
 }
 
 fn attachments(project: &Project) -> PartsOfProject<ServerNetworks> {
-    PartsOfProject::new(project.clone())
+    PartsOfProject::from(project.clone())
 }
 
 fn attached(simulator: &Simulator) -> usize {

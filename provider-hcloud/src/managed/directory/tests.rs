@@ -1,4 +1,8 @@
-use api::{Managed, ReferencePolicy, Route, Selector};
+use std::pin::{Pin, pin};
+
+use api::{Managed, Network, ReferencePolicy, Route, Selector};
+use futures::FutureExt;
+use kube::{core::Status, runtime::watcher};
 use serde_json::{Value, json};
 
 use super::*;
@@ -17,8 +21,15 @@ fn network(name: &str, external_name: Option<&str>, labels: &Value) -> ObjectMet
     .unwrap()
 }
 
+/// A directory in which networks are listed, and how far that is.
+fn listing() -> (Directory, Cache) {
+    let mut directory = Directory::default();
+    let networks = directory.add(&ApiResource::erase::<Network>(&()));
+    (directory, networks)
+}
+
 fn directory() -> Directory {
-    let directory = Directory::default();
+    let (directory, networks) = listing();
     directory.enter(
         "Network",
         &network("main", Some("1"), &json!({"tier": "a"})),
@@ -34,7 +45,13 @@ fn directory() -> Directory {
         network("new", None, &json!({})),
     ];
     directory.complete("Network", known.iter());
+    networks.fill();
     directory
+}
+
+/// The next change, when there is one.
+fn next<S: Stream<Item = Option<Change>>>(changes: &mut Pin<&mut S>) -> Option<Change> {
+    changes.next().now_or_never().flatten().flatten()
 }
 
 fn route(for_provider: &Value) -> Route {
@@ -161,15 +178,75 @@ fn namespaces_and_kinds_are_kept_apart() {
     let mut stranger = route(&spec);
     stranger.metadata.namespace = Some("other".to_owned());
     assert!(resolve(&directory, &mut stranger).is_err());
-    let empty = Directory::default();
-    let error = resolved(&empty, &spec).unwrap_err();
-    assert!(error.contains("does not watch Network"), "{error}");
 }
 
 #[test]
-fn those_who_refer_to_what_changed_are_told_and_no_others() {
+fn a_kind_that_is_not_known_is_waited_for_or_said_to_be_missing() {
+    let (directory, networks) = listing();
+    let by_name = json!({"networkIdRef": {"name": "main"}});
+    let by_label = json!({"networkIdSelector": {"matchLabels": {"tier": "a"}}});
+    let optional = json!({"networkIdRef": {"name": "main", "policy": {"resolution": "Optional"}}});
+    let resolve = |spec: &Value| resolve(&directory, &mut route(spec));
+    for spec in [&by_name, &by_label, &optional] {
+        let waits = matches!(resolve(spec), Err(Unresolved::Listing { .. }));
+        assert!(waits, "{spec}");
+    }
+    let refused = Status::failure("not yours", "Forbidden").with_code(403);
+    networks.fail(&watcher::Error::WatchError(Box::new(refused)));
+    for spec in [&by_name, &by_label, &optional] {
+        let failure = resolve(spec).unwrap_err();
+        let text = crate::managed::external::chain(&failure);
+        assert!(
+            text.ends_with("Network cannot be listed: not yours"),
+            "{text}"
+        );
+    }
+    networks.idle();
+    for spec in [&by_name, &by_label] {
+        let text = resolve(spec).unwrap_err().to_string();
+        assert!(text.contains("networks.hcloud.openova.io"), "{text}");
+    }
+    assert_eq!(resolve(&optional), Ok(()), "there can be none");
+    networks.fill();
+    assert!(matches!(resolve(&by_name), Err(Unresolved::Unknown { .. })));
+}
+
+#[test]
+fn a_resource_that_was_shown_already_is_found_before_the_list_is_complete() {
+    let (directory, _networks) = listing();
+    directory.enter("Network", &network("main", Some("1"), &json!({})));
+    let spec = json!({"networkIdRef": {"name": "main"}});
+    assert_eq!(resolved(&directory, &spec), Ok(Some("1".to_owned())));
+}
+
+#[tokio::test]
+async fn those_who_refer_to_a_kind_that_is_being_listed_are_told_once_when_that_is_done() {
+    let (directory, networks) = listing();
+    let mut changes = pin!(directory.changes());
+    for name in ["main", "side"] {
+        directory.enter("Network", &network(name, Some("1"), &json!({})));
+    }
+    assert_eq!(next(&mut changes), None);
+    networks.fill();
+    let change = next(&mut changes).unwrap();
+    assert_eq!(next(&mut changes), None);
+    for (spec, concerned) in [
+        (json!({"networkIdRef": {"name": "missing"}}), true),
+        (json!({"networkIdSelector": {}}), true),
+        (json!({"networkId": "7"}), false),
+    ] {
+        let summary = Summary {
+            references: targets(&route(&spec).reference_fields()),
+            ..Summary::default()
+        };
+        assert_eq!(change.concerns(Some("team"), &summary), concerned, "{spec}");
+    }
+}
+
+#[tokio::test]
+async fn those_who_refer_to_what_changed_are_told_and_no_others() {
     let directory = directory();
-    let mut changes = directory.changes();
+    let mut changes = pin!(directory.changes());
     let summary = |for_provider| Summary {
         references: targets(&route(&for_provider).reference_fields()),
         ..Summary::default()
@@ -180,32 +257,37 @@ fn those_who_refer_to_what_changed_are_told_and_no_others() {
     let team = Some("team");
 
     directory.enter("Network", &network("new", None, &json!({"tier": "c"})));
-    assert!(changes.try_recv().is_err(), "nothing has changed");
+    assert_eq!(next(&mut changes), None, "nothing has changed");
     directory.enter("Network", &network("new", Some("3"), &json!({"tier": "c"})));
-    let change = changes.try_recv().unwrap();
+    let change = next(&mut changes).unwrap();
     assert!(change.concerns(team, &waiting) && change.concerns(team, &selecting));
     assert!(!change.concerns(team, &content));
     assert!(!change.concerns(Some("other"), &waiting));
 
     directory.remove("Network", &network("main", None, &json!({})));
-    let change = changes.try_recv().unwrap();
+    let change = next(&mut changes).unwrap();
     assert!(change.concerns(team, &content) && change.concerns(team, &selecting));
     assert!(!change.concerns(team, &waiting));
     directory.remove("Network", &network("main", None, &json!({})));
-    assert!(changes.try_recv().is_err(), "it was gone already");
+    assert_eq!(next(&mut changes), None, "it was gone already");
 }
 
-#[test]
-fn what_is_gone_is_not_found_and_a_missed_deletion_is_noticed_by_the_next_list() {
+#[tokio::test]
+async fn what_is_gone_is_not_found_and_a_missed_deletion_is_noticed_by_the_next_list() {
     let directory = directory();
-    let spec = json!({"networkIdRef": {"name": "main"}});
+    let spec = |name: &str| json!({"networkIdRef": {"name": name}});
     directory.remove("Network", &network("main", None, &json!({})));
-    assert!(resolved(&directory, &spec).is_err());
-    let left = [network("side", None, &json!({}))];
+    assert!(resolved(&directory, &spec("main")).is_err());
+    let mut changes = pin!(directory.changes());
+    let left = [network("new", None, &json!({}))];
     directory.complete("Network", left.iter());
-    assert_eq!(
-        directory.name_of("Network", "team", "2").as_deref(),
-        Some("side")
-    );
-    assert!(resolved(&directory, &json!({"networkIdRef": {"name": "new"}})).is_err());
+    assert!(resolved(&directory, &spec("side")).is_err());
+    let waiting = Summary {
+        references: targets(&route(&spec("side")).reference_fields()),
+        ..Summary::default()
+    };
+    let change = next(&mut changes).unwrap();
+    assert!(change.concerns(Some("team"), &waiting), "{change:?}");
+    let empty = resolved(&directory, &spec("new")).unwrap_err();
+    assert!(empty.contains("no external name yet"), "{empty}");
 }

@@ -42,6 +42,7 @@ fn who_holds_the_lease_and_for_how_long_decides() {
         (candidate, nobodys.clone(), 0, Step::Take),
         (candidate, seen(None, None), 0, Step::Take),
         (candidate, seen(Some(""), Some(1)), 0, Step::Take),
+        (candidate, mine(), 0, Step::Take),
         (candidate, others(), 0, Step::Wait(seconds(60))),
         (candidate, others(), 59, Step::Wait(seconds(1))),
         (candidate, others(), 60, Step::Take),

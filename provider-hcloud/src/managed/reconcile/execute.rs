@@ -134,14 +134,22 @@ impl Pass<'_> {
     }
 
     async fn create(&mut self, now: Timestamp) -> Result<Again, WriteError> {
+        // How an earlier create ended says nothing of this one, which may follow within the second.
         let mut metadata = self.with_finalizer();
-        metadata["annotations"] =
-            json!({annotations::CREATE_PENDING: annotations::format_time(now)});
+        metadata["annotations"] = json!({
+            annotations::CREATE_PENDING: annotations::format_time(now),
+            annotations::CREATE_SUCCEEDED: null,
+            annotations::CREATE_FAILED: null,
+        });
         let patch = self.guarded(metadata);
         self.patch("announce the creation", &patch).await?;
 
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
+        // What was deleted is the predecessor: that this one does not show does not mean that it is gone.
+        self.reconciler
+            .progress
+            .with(&self.uid, |progress| progress.delete_requested = false);
         let created = within(self.deadline, self.object.create()).await;
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         self.mark(conditions::creating());
@@ -150,16 +158,16 @@ impl Pass<'_> {
                 self.want_look_since(started);
                 let external_name = created.external_name;
                 info!(external_name, ?duration, "Created");
-                self.reconciler
-                    .progress
-                    .with(&self.uid, |progress| progress.delete_requested = false);
                 let done = annotations::format_time(self.reconciler.clock.now());
-                self.patch_critical(json!({
-                    annotations::EXTERNAL_NAME: external_name,
-                    annotations::CREATE_SUCCEEDED: done,
-                }))
-                .await?;
+                let recorded = self
+                    .patch_critical(json!({
+                        annotations::EXTERNAL_NAME: external_name,
+                        annotations::CREATE_SUCCEEDED: done,
+                    }))
+                    .await;
+                // The name is found again when it cannot be recorded; what is told only now is not.
                 let published = self.published(&created.connection).await;
+                recorded?;
                 self.event(
                     Severity::Normal,
                     "CreatedExternalResource",
@@ -278,9 +286,10 @@ impl Pass<'_> {
     async fn replace(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
         let why = match &present.readiness {
             Readiness::Broken { message } => message.clone(),
-            Readiness::Available | Readiness::Creating { .. } | Readiness::Unavailable { .. } => {
-                present.drift.to_string()
-            }
+            Readiness::Available
+            | Readiness::Settling { .. }
+            | Readiness::Creating { .. }
+            | Readiness::Unavailable { .. } => present.drift.to_string(),
         };
         self.event(
             Severity::Warning,
@@ -333,7 +342,10 @@ impl Pass<'_> {
         let unpublished = published.is_some();
         self.mark(published.unwrap_or_else(|| success(&present.drift)));
         let elapsed = self.reconciler.clock.elapsed();
-        let ready = present.readiness == Readiness::Available;
+        let ready = matches!(
+            present.readiness,
+            Readiness::Available | Readiness::Settling { .. }
+        );
         let first_ready = self.reconciler.progress.with(&self.uid, |progress| {
             progress.updated = false;
             progress.up_to_date_at = Some(elapsed);
@@ -345,7 +357,9 @@ impl Pass<'_> {
         let again = match present.readiness {
             _ if unpublished => Again::BackOff,
             Readiness::Available | Readiness::Broken { .. } => Again::AtPoll,
-            Readiness::Creating { recheck } | Readiness::Unavailable { recheck, .. } => {
+            Readiness::Settling { recheck }
+            | Readiness::Creating { recheck }
+            | Readiness::Unavailable { recheck, .. } => {
                 self.want_look_since(elapsed);
                 Again::After(recheck)
             }
@@ -355,7 +369,7 @@ impl Pass<'_> {
 
     fn mark_readiness(&mut self, readiness: &Readiness) {
         self.mark(match readiness {
-            Readiness::Available => conditions::available(),
+            Readiness::Available | Readiness::Settling { .. } => conditions::available(),
             Readiness::Creating { .. } => conditions::creating(),
             Readiness::Unavailable { message, .. } | Readiness::Broken { message } => {
                 conditions::unavailable(message)

@@ -4,6 +4,7 @@ mod cluster;
 
 use std::{
     borrow::Cow,
+    pin::pin,
     sync::{Mutex, MutexGuard},
 };
 
@@ -11,6 +12,7 @@ use api::{
     ClusterProviderConfig, LocalSecretKeySelector, Managed, ManagedSpec, ManagedStatus, Reference,
     ReferenceField, Slot,
 };
+use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Resource, ResourceExt,
@@ -20,13 +22,14 @@ use kube::{
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 
 use self::cluster::Cluster;
 use super::*;
 use crate::{
     clock::SteppedClock,
     managed::{
+        cache::Cache,
         credentials::{Change, Config, SecretValue},
         desired::Desired,
         erased,
@@ -156,6 +159,7 @@ struct Outside {
     broken: Option<String>,
     /// It is not finished yet.
     unfinished: bool,
+    settling: bool,
     /// How it was looked at.
     looks: Vec<Look>,
     /// What else happens in a create, and how it ends.
@@ -174,7 +178,6 @@ impl Things {
 impl Connector for Things {
     type Resource = Thing;
     type External = Self;
-    const IDENTITY: Identity = Identity::Findable;
 
     async fn connect(&self, _: &Config) -> Result<Self, ExternalError> {
         Ok(self.clone())
@@ -183,6 +186,7 @@ impl Connector for Things {
 
 impl External for Things {
     type Resource = Thing;
+    const IDENTITY: Identity = Identity::Findable;
 
     async fn observe(
         &self,
@@ -203,6 +207,10 @@ impl External for Things {
             present.readiness = Readiness::Broken {
                 message: message.clone(),
             };
+        }
+        if outside.settling {
+            let recheck = Duration::from_secs(15);
+            present.readiness = Readiness::Settling { recheck };
         }
         if outside.unfinished {
             let recheck = Duration::from_secs(5);
@@ -252,6 +260,9 @@ struct Stage {
     things: Things,
     hand: Arc<SteppedClock>,
     reconciler: Reconciler,
+    /// How far the list of things is.
+    listed: Cache,
+    stop: watch::Sender<bool>,
     running: JoinSet<()>,
 }
 
@@ -263,6 +274,8 @@ impl Stage {
             "metadata": {"name": "one", "namespace": "team", "uid": "u-1", "generation": 1, "resourceVersion": "1"},
             "spec": {"forProvider": {"size": 1}},
         });
+        let progress = ProgressMap::default();
+        progress.shown(&serde_json::from_value(thing.clone()).unwrap());
         let cluster = Cluster::new(thing, secret("b2xk"));
         let client = cluster.client();
         let hand = Arc::new(SteppedClock::new(START.parse().unwrap()));
@@ -297,26 +310,34 @@ impl Stage {
             color: None,
             broken: None,
             unfinished: false,
+            settling: false,
             looks: Vec::new(),
             on_create: Box::new(|| Ok(())),
         })));
+        let kind = erased::kind(things.clone());
+        let mut directory = Directory::default();
+        let listed = directory.add(kind.names());
+        let (stop, shutdown) = Shutdown::new();
         let reconciler = Reconciler {
-            kind: erased::kind(things.clone()),
+            kind,
             client: client.clone(),
             credentials: Arc::new(Credentials::new(client, configs, namespaced)),
             usages,
-            directory: Arc::default(),
+            directory: Arc::new(directory),
             recorder,
             metrics: Metrics::new(&mut Registry::default()).kind("things", KindState::default),
             clock,
             settings: Settings::default(),
-            progress: Arc::default(),
+            shutdown,
+            progress: Arc::new(progress),
         };
         Self {
             cluster,
             things,
             hand,
             reconciler,
+            listed,
+            stop,
             running,
         }
     }
@@ -330,8 +351,7 @@ impl Stage {
     }
 
     fn summary(&self) -> Summary {
-        let decoded = self.reconciler.kind.decode(&self.stored());
-        Summary::of(&mut *decoded.unwrap())
+        self.reconciler.kind.summary(&self.stored()).unwrap()
     }
 
     fn annotation(&self, key: &str) -> Option<String> {
@@ -548,6 +568,37 @@ async fn what_was_never_usable_is_created_again() {
 }
 
 #[tokio::test]
+async fn a_create_after_a_replacement_is_one_of_its_own() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    stage.things.outside().broken = Some("it did not start".to_owned());
+    stage.reconcile().await;
+    let cluster = stage.cluster.clone();
+    stage.things.outside().on_create = Box::new(move || {
+        let thing: Thing = serde_json::from_value(cluster.state().thing.clone()).unwrap();
+        let marks = CreationMarks::of(&thing.metadata);
+        // All of this happens within a second.
+        assert!(marks.incomplete_since().is_some(), "{marks:?}");
+        Err(ExternalError::with_unknown_outcome("no answer"))
+    });
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().creates, 2);
+    stage.hand.advance(Duration::from_secs(5));
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().creates, 2, "it may still show");
+}
+
+#[tokio::test]
+async fn what_is_told_only_once_is_published_also_when_the_external_name_cannot_be_recorded() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["writeConnectionSecretToRef"] = json!({"name": "login"});
+    stage.cluster.state().forbidden = Some(annotations::EXTERNAL_NAME);
+    stage.reconcile().await;
+    assert_eq!(stage.annotation(annotations::EXTERNAL_NAME), None);
+    assert_eq!(stage.cluster.state().published, ["password"]);
+}
+
+#[tokio::test]
 async fn what_others_have_looked_at_since_will_do_after_a_create_and_while_something_goes_on() {
     let stage = Stage::new();
     stage.things.outside().unfinished = true;
@@ -568,6 +619,17 @@ async fn what_others_have_looked_at_since_will_do_after_a_create_and_while_somet
 }
 
 #[tokio::test]
+async fn what_settles_is_ready_and_looked_at_again() {
+    let stage = Stage::new();
+    stage.things.outside().settling = true;
+    stage.reconcile().await;
+    let action = stage.reconcile().await;
+    assert_eq!(action, Action::requeue(Duration::from_secs(15)));
+    assert_eq!(stage.condition("Ready").status, api::ConditionStatus::True);
+    assert_eq!(stage.condition("Synced").status, api::ConditionStatus::True);
+}
+
+#[tokio::test]
 async fn empty_fields_are_filled_once() {
     let stage = Stage::new();
     stage.cluster.state().thing["spec"] = json!({"forProvider": {}});
@@ -583,8 +645,14 @@ async fn empty_fields_are_filled_once() {
 async fn a_reference_is_waited_for_followed_and_never_written() {
     let stage = Stage::new();
     stage.cluster.state().thing["spec"]["forProvider"]["ownerRef"] = json!({"name": "other"});
-    let directory = Arc::clone(&stage.reconciler.directory);
-    directory.complete("Thing", std::iter::empty());
+    let before = stage.cluster.state().writes.len();
+    assert_eq!(stage.reconcile().await, Action::await_change());
+    assert_eq!(
+        stage.cluster.state().writes.len(),
+        before,
+        "nothing is known that could be said"
+    );
+    stage.listed.fill();
     let action = stage.reconcile().await;
     assert_eq!(action, Action::requeue(Duration::from_secs(1)));
     let synced = stage.condition("Synced");
@@ -596,20 +664,64 @@ async fn a_reference_is_waited_for_followed_and_never_written() {
     );
     assert_eq!(stage.things.outside().creates, 0);
 
-    let mut changes = directory.changes();
+    let directory = Arc::clone(&stage.reconciler.directory);
+    let mut changes = pin!(directory.changes());
     let mut other: Thing = stage.stored();
     other.metadata.name = Some("other".to_owned());
     other
         .annotations_mut()
         .insert(annotations::EXTERNAL_NAME.to_owned(), "99".to_owned());
     directory.enter("Thing", &other.metadata);
-    let change = changes.recv().await.unwrap();
+    let change = changes.next().await.flatten().unwrap();
     assert!(change.concerns(Some("team"), &stage.summary()));
     stage.reconcile().await;
     stage.reconcile().await;
     assert_eq!(stage.condition("Ready").reason, "Available");
     let thing: Thing = stage.stored();
     assert_eq!(thing.spec.for_provider.owner, None);
+}
+
+#[tokio::test]
+async fn a_reference_to_a_kind_that_is_not_activated_is_reported_and_followed_when_it_is() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["forProvider"]["ownerRef"] = json!({"name": "other"});
+    stage.listed.idle();
+    let mut changes = pin!(stage.reconciler.directory.changes());
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced
+            .message
+            .contains("kind Thing is not activated: add things.example.org"),
+        "{synced:?}"
+    );
+    stage.listed.awaited();
+    let change = changes.next().await.flatten().unwrap();
+    assert!(change.concerns(Some("team"), &stage.summary()));
+    assert_eq!(stage.reconcile().await, Action::await_change());
+}
+
+#[tokio::test]
+async fn a_request_to_stop_ends_a_reconcile_that_has_not_begun_to_change_anything() {
+    let stage = Stage::new();
+    stage.cluster.state().silent = true;
+    let reconcile = stage.reconcile();
+    let mut reconcile = pin!(reconcile);
+    let waiting = tokio::time::timeout(Duration::from_millis(20), &mut reconcile);
+    assert!(waiting.await.is_err(), "it waits for an answer");
+    stage.stop.send_replace(true);
+    let ended = tokio::time::timeout(Duration::from_secs(5), reconcile);
+    assert_eq!(ended.await.unwrap(), Action::await_change());
+
+    // What is begun is finished.
+    let stage = Stage::new();
+    let stop = stage.stop.clone();
+    stage.things.outside().on_create = Box::new(move || {
+        stop.send_replace(true);
+        Ok(())
+    });
+    stage.reconcile().await;
+    assert!(stage.annotation(annotations::EXTERNAL_NAME).is_some());
 }
 
 #[tokio::test]
@@ -629,9 +741,7 @@ async fn the_summary_of_an_object_says_what_it_uses_and_how_it_is() {
             "passwordSecretRef": {"name": "login", "key": "password"},
         },
     });
-    stage.reconcile().await;
-    assert!(stage.summary().synced, "the list is on its way");
-    stage.hand.advance(LISTING);
+    stage.listed.fill();
     stage.reconcile().await;
     let waiting = stage.summary();
     assert!(waiting.ready && !waiting.synced, "{waiting:?}");

@@ -10,15 +10,15 @@ use serde_json::json;
 use tracing::{error, warn};
 
 use super::Reconciler;
-use crate::managed::{annotations, conditions, events::Severity, stored::Stored};
+use crate::managed::{
+    annotations, conditions,
+    events::Severity,
+    stored::{Stored, Unfit},
+};
 
 impl Reconciler {
     /// An object that cannot be decoded is reported and left alone; its kind goes on.
-    pub(super) async fn report_undecodable(
-        &self,
-        object: &Stored,
-        problem: &serde_json::Error,
-    ) -> Action {
+    pub(super) async fn report_undecodable(&self, object: &Stored, problem: &Unfit) -> Action {
         let meta = &object.metadata;
         let name = meta.name.as_deref().unwrap_or_default();
         let namespace = meta.namespace.as_deref().unwrap_or_default();

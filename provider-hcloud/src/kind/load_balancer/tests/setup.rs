@@ -22,14 +22,14 @@ use crate::{
 pub(in crate::kind) async fn balancer(project: &Project) -> String {
     let spec = json!({"loadBalancerType": "lb11", "location": "fsn1"});
     let desired: LoadBalancer = named("lb", &spec);
-    let balancers = ObjectsOfProject::<LoadBalancers>::new(project.clone());
+    let balancers = ObjectsOfProject::<LoadBalancers>::from(project.clone());
     made(&balancers, &desired.into()).await.external_name
 }
 
 /// The id of a network with a subnet 10.0.1.0/24.
 pub(in crate::kind) async fn network(project: &Project) -> String {
     let network: Network = named("net", &json!({"ipRange": "10.0.0.0/16"}));
-    let networks = ObjectsOfProject::<Networks>::new(project.clone());
+    let networks = ObjectsOfProject::<Networks>::from(project.clone());
     let network = made(&networks, &network.into()).await.external_name;
     subnet(project, &network, "10.0.1.0/24").await;
     network
@@ -39,7 +39,7 @@ pub(in crate::kind) async fn network(project: &Project) -> String {
 pub(in crate::kind) async fn subnet(project: &Project, network: &str, range: &str) {
     let spec = json!({"networkId": network, "ipRange": range, "networkZone": "eu-central"});
     let subnet: Subnet = resource(&spec);
-    let subnets = PartsOfProject::<Subnets>::new(project.clone());
+    let subnets = PartsOfProject::<Subnets>::from(project.clone());
     made(&subnets, &subnet.into()).await;
 }
 
@@ -47,7 +47,7 @@ pub(in crate::kind) async fn subnet(project: &Project, network: &str, range: &st
 pub(in crate::kind) async fn attach(project: &Project, balancer: &str, network: &str) {
     let spec = json!({"loadBalancerId": balancer, "networkId": network});
     let attachment: LoadBalancerNetwork = resource(&spec);
-    let attachments = PartsOfProject::<LoadBalancerNetworks>::new(project.clone());
+    let attachments = PartsOfProject::<LoadBalancerNetworks>::from(project.clone());
     made(&attachments, &attachment.into()).await;
 }
 
@@ -59,7 +59,7 @@ pub(in crate::kind) async fn server(project: &Project, name: &str, more: &Value)
         spec[key] = value.clone();
     }
     let server: Server = named(name, &spec);
-    let servers = ObjectsOfProject::<Servers>::new(project.clone());
+    let servers = ObjectsOfProject::<Servers>::from(project.clone());
     made(&servers, &server.into()).await.external_name
 }
 

@@ -66,6 +66,7 @@ fn told(assessment: &Assessment) -> String {
 fn state(readiness: &Readiness) -> &'static str {
     match readiness {
         Readiness::Available => "available",
+        Readiness::Settling { .. } => "settling",
         Readiness::Creating { .. } => "creating",
         Readiness::Unavailable { .. } => "unavailable",
         Readiness::Broken { .. } => "broken",

@@ -55,7 +55,7 @@ async fn networks_are_attached_moved_and_detached_in_place() {
 
 async fn firewall(stage: &Stage, name: &str, spec: &Value) -> String {
     let firewall: Firewall = named(name, spec);
-    let firewalls = ObjectsOfProject::<Firewalls>::new(stage.project.clone());
+    let firewalls = ObjectsOfProject::<Firewalls>::from(stage.project.clone());
     made(&firewalls, &firewall.into()).await.external_name
 }
 
@@ -124,7 +124,7 @@ async fn backups_are_switched_on_and_off() {
 #[tokio::test]
 async fn a_change_of_the_drive_and_of_the_rescue_system_resets_the_server_once() {
     let mut stage = Stage::new().await;
-    let keys = ObjectsOfProject::<SshKeys>::new(stage.project.clone());
+    let keys = ObjectsOfProject::<SshKeys>::from(stage.project.clone());
     let public =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7JNwXWTGlRdSqWoSQ5nEvuX1FT7qmsqGfdEOL4pZkX me";
     let key_resource: SSHKey = resource(&json!({"name": "me", "publicKey": public}));

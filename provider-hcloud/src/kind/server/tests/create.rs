@@ -10,7 +10,7 @@ async fn a_server_is_made_as_the_spec_says_and_marked_until_it_is_ready() {
     let stage = Stage::new().await;
     let network = stage.network("net", "10.0.0.0/16", "10.0.1.0/24").await;
     let group: PlacementGroup = resource(&json!({"type": "spread"}));
-    let groups = ObjectsOfProject::<PlacementGroups>::new(stage.project.clone());
+    let groups = ObjectsOfProject::<PlacementGroups>::from(stage.project.clone());
     let group = made(&groups, &group.into()).await.external_name;
     let mut one = One::new(&json!({
         "location": "nbg1", "labels": {"tier": "a"}, "networks": [{"networkId": network}], "placementGroupId": group,

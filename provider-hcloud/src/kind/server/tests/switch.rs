@@ -196,7 +196,7 @@ async fn a_placement_group_is_joined_with_the_server_off_and_it_is_started_again
     let mut stage = Stage::new().await;
     let mut one = stage.ready(&json!({})).await;
     let group: PlacementGroup = resource(&json!({"type": "spread"}));
-    let groups = ObjectsOfProject::<PlacementGroups>::new(stage.project.clone());
+    let groups = ObjectsOfProject::<PlacementGroups>::from(stage.project.clone());
     let group = made(&groups, &group.into()).await.external_name;
     one.set(&json!({"placementGroupId": group}));
     stage.simulator.log().clear();
@@ -228,7 +228,7 @@ async fn public_addresses_are_exchanged_and_those_that_came_with_the_server_are_
         .ready(&json!({"location": "fsn1", "networks": [{"networkId": network}]}))
         .await;
     let reserved: api::PrimaryIP = resource(&json!({"type": "ipv4", "location": "fsn1"}));
-    let ips = ObjectsOfProject::<crate::kind::primary_ip::PrimaryIps>::new(stage.project.clone());
+    let ips = ObjectsOfProject::<crate::kind::primary_ip::PrimaryIps>::from(stage.project.clone());
     let reserved = made(&ips, &reserved.into()).await.external_name;
     let addresses = |stage: &Stage| stage.simulated(|project| project.primary_ips().len());
     assert_eq!(addresses(&stage), 3);

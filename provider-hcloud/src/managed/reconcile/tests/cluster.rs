@@ -29,6 +29,12 @@ pub(super) struct State {
     pub(super) events: Vec<String>,
     /// The next write meets a change by somebody else.
     pub(super) conflict: bool,
+    /// Writes to the managed resource that say this are forbidden.
+    pub(super) forbidden: Option<&'static str>,
+    /// The keys of connection Secrets that were written.
+    pub(super) published: Vec<String>,
+    /// Nothing is answered.
+    pub(super) silent: bool,
     watchers: Vec<mpsc::UnboundedSender<Value>>,
 }
 
@@ -40,6 +46,9 @@ impl Cluster {
             writes: Vec::new(),
             events: Vec::new(),
             conflict: false,
+            forbidden: None,
+            published: Vec::new(),
+            silent: false,
             watchers: Vec::new(),
         })))
     }
@@ -65,6 +74,9 @@ impl Cluster {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await?.to_bytes();
                 let body = serde_json::from_slice(&body).unwrap_or_default();
+                if cluster.state().silent {
+                    return std::future::pending().await;
+                }
                 let watch = parts.uri.query().is_some_and(|q| q.contains("watch=true"));
                 Ok::<_, kube::Error>(cluster.state().answer(
                     &parts.method,
@@ -91,6 +103,7 @@ impl State {
                 }
                 streamed(receiver)
             }
+            Method::GET if path.contains("/secrets/") => failure(404, "NotFound"),
             Method::GET => {
                 let secrets = path.ends_with("/secrets");
                 let items: Vec<_> = secrets.then_some(&self.secret).into_iter().collect();
@@ -102,6 +115,9 @@ impl State {
             _ => {
                 if let Some(reason) = body["reason"].as_str() {
                     self.events.push(reason.to_owned());
+                }
+                if let Some(data) = body["data"].as_object() {
+                    self.published.extend(data.keys().cloned());
                 }
                 whole(201, &body)
             }
@@ -115,10 +131,13 @@ impl State {
         let expected = &body["metadata"]["resourceVersion"];
         let stale = !expected.is_null() && *expected != self.thing["metadata"]["resourceVersion"];
         if std::mem::take(&mut self.conflict) || stale {
-            return whole(
-                409,
-                &json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Conflict", "message": "changed", "code": 409}),
-            );
+            return failure(409, "Conflict");
+        }
+        if self
+            .forbidden
+            .is_some_and(|text| body.to_string().contains(text))
+        {
+            return failure(403, "Forbidden");
         }
         self.writes.push(format!("{method} {path}"));
         if path.ends_with("/status") && method == Method::PUT {
@@ -139,14 +158,29 @@ fn merge(target: &mut Value, patch: Value) {
         *target = patch;
         return;
     };
+    if !target.is_object() {
+        *target = json!({});
+    }
     for (key, value) in patch {
-        merge(&mut target[key], value);
+        if value.is_null() {
+            target.as_object_mut().unwrap().remove(&key);
+        } else {
+            merge(&mut target[key], value);
+        }
     }
 }
 
 fn whole(status: u16, body: &Value) -> Answer {
     let body = Full::new(Bytes::from(body.to_string())).boxed();
     Response::builder().status(status).body(body).unwrap()
+}
+
+fn failure(code: u16, reason: &str) -> Answer {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure",
+        "reason": reason, "message": reason, "code": code,
+    });
+    whole(code, &status)
 }
 
 fn streamed(receiver: mpsc::UnboundedReceiver<Value>) -> Answer {
