@@ -9,7 +9,6 @@ use crate::claim::{
     API_VERSION, ClusterStatus, LoadBalancerStatus, NodeGroupStatus, NodePoolStatus,
     PlatformStatus, RegionStatus,
 };
-use crate::ready::Readiness;
 use crate::structpb::encode;
 
 /// Everything that a composite resource should result in.
@@ -163,33 +162,4 @@ impl Condition {
             message,
         }
     }
-}
-
-/// The condition that sums up the readiness of some parts, by their names.
-pub fn summary<'a>(
-    kind: &'static str,
-    parts: impl ExactSizeIterator<Item = (&'a str, &'a Readiness)>,
-) -> Condition {
-    let total = parts.len();
-    let waiting: Vec<_> = parts.filter(|(_, readiness)| !readiness.ready).collect();
-    let Some((name, first)) = waiting
-        .iter()
-        .find(|(_, readiness)| !readiness.message.is_empty())
-        .or_else(|| waiting.first())
-    else {
-        return Condition::yes(kind, "Available");
-    };
-    let cause = if first.message.is_empty() {
-        first.reason.as_str()
-    } else {
-        first.message.as_str()
-    };
-    Condition::no(
-        kind,
-        &first.reason,
-        format!(
-            "{} of {total} ready, waiting for {name}: {cause}",
-            total - waiting.len()
-        ),
-    )
 }

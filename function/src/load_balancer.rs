@@ -46,8 +46,15 @@ pub fn compose(balancer: &LoadBalancer, observed: &Observed) -> Result<Compositi
     let spec = &balancer.spec.load_balancer;
     let mut desired = Vec::new();
     let mut parts = Vec::new();
+    let mut attached = false;
     let mut push = |key: String, part: String, object| {
-        let readiness = ready::of(observed.get(&key), &[]);
+        let mut readiness = ready::of(observed.get(&key), &[]);
+        if key == NETWORK {
+            attached = readiness.ready;
+        } else if key.starts_with(TARGET) && !attached {
+            // The cloud refuses targets until the load balancer is attached.
+            readiness.message.clear();
+        }
         desired.push(Desired {
             key,
             object,

@@ -43,8 +43,9 @@ use crate::claim::ssh::SshKey;
 use crate::claim::validate::{Problems, ValidPlatform, ValidRegion};
 use crate::composite::{self, Identity};
 use crate::composition::{
-    Composition, Condition, Desired, Metadata, Object, Status, composite, summary,
+    Composition, Condition, Desired, Metadata, Object, Status, composite,
 };
+use crate::managed::{self, Part};
 use crate::observed::Observed;
 use crate::ready::{self, Readiness};
 use crate::structpb::View;
@@ -81,7 +82,7 @@ pub fn platform(
     };
     let mut desired = Vec::with_capacity(claim.regions.len() + 2);
     let mut status = PlatformStatus::default();
-    let mut readiness = Vec::with_capacity(claim.regions.len());
+    let mut parts = Vec::with_capacity(claim.regions.len());
     let neighbours: Vec<_> = claim
         .regions
         .iter()
@@ -109,7 +110,7 @@ pub fn platform(
             ready: ready.ready,
         });
         status.regions.push(row(region, range, &ready, child));
-        readiness.push((region.name.as_str(), ready));
+        parts.push(Part::new(format!("region {}", region.name), ready));
     }
     // What is left is in the claim no more.
     for (region, child) in existing {
@@ -129,10 +130,7 @@ pub fn platform(
     }
     let conditions = vec![
         Condition::yes(Condition::VALID, "Accepted"),
-        summary(
-            Condition::INFRASTRUCTURE_READY,
-            readiness.iter().map(|(name, ready)| (*name, ready)),
-        ),
+        managed::infrastructure(&parts),
         planner.steps.condition(),
     ];
     status.cost = cost(&status.regions);

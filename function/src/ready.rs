@@ -1,5 +1,7 @@
 //! Whether an observed object is ready, and what to tell a person when it is not.
 
+use provider_hcloud_api::managed::UNRESOLVED;
+
 use crate::observed::Conditions;
 use crate::structpb::View;
 
@@ -38,7 +40,9 @@ pub fn of(object: Option<View<'_>>, causes: &[&str]) -> Readiness {
         .iter()
         .chain(&["Synced"])
         .filter_map(|kind| conditions.get(kind))
-        .find(|condition| condition.status() == "False" && !condition.message().is_empty());
+        .filter(|condition| condition.status() == "False" && !condition.message().is_empty())
+        // What refers to an object that is being made merely takes its time.
+        .find(|condition| !condition.message().starts_with(UNRESOLVED));
     if let Some(cause) = hindered {
         return Readiness {
             ready: false,
@@ -99,6 +103,16 @@ mod tests {
                     condition("Synced", "False", "ReconcileError", "bad token"),
                 ],
                 (false, "ReconcileError", "bad token"),
+            ),
+            (
+                "a reference to what is being made is no hindrance",
+                vec![condition(
+                    "Synced",
+                    "False",
+                    "ReconcileError",
+                    "cannot resolve references: Network net has no external name yet",
+                )],
+                (false, "Creating", ""),
             ),
             (
                 "the object's own condition comes before Synced",

@@ -11,6 +11,10 @@ use crate::{
     reference::{LocalSecretKeySelector, LocalSecretReference, ReferenceField},
 };
 
+/// How the message of `Synced=False` begins while a reference leads to nothing yet: the
+/// resource that is referred to has not been made.
+pub const UNRESOLVED: &str = "cannot resolve references";
+
 /// One thing that the provider may do with the external resource.
 #[derive(
     Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use api::{Inventory, InventoryKind, InventoryObject, InventoryObservation};
 
-use super::{Error, Hetzner, Project, external_name, parse_id, report_id, required_id};
+use super::{Error, Project, access::Access, external_name, parse_id, report_id, required_id};
 use crate::{
     hcloud::Priority,
     managed::{
-        Connector, Created, Desired, Difference, External, ExternalError, Identity, Look,
-        Observation, Present, Remedy, Retry, credentials::Config,
+        Created, Desired, Difference, External, ExternalError, Identity, Look, Observation,
+        Present, Remedy, Retry,
     },
 };
 
@@ -30,33 +30,18 @@ const ATTACHED: Duration = Duration::from_secs(10);
 const NAMED: usize = 3;
 
 /// Makes access to inventories.
-#[derive(Clone, Debug)]
-pub struct Inventories {
-    hetzner: Hetzner,
-}
-
-impl From<Hetzner> for Inventories {
-    fn from(hetzner: Hetzner) -> Self {
-        Self { hetzner }
-    }
-}
-
-impl Connector for Inventories {
-    type Resource = Inventory;
-    type External = InventoriesOfProject;
-
-    const IDENTITY: Identity = Identity::Findable;
-
-    async fn connect(&self, config: &Config) -> Result<InventoriesOfProject, ExternalError> {
-        let project = self.hetzner.project(config)?;
-        Ok(InventoriesOfProject { project })
-    }
-}
+pub type Inventories = Access<InventoriesOfProject>;
 
 /// The inventories of one project.
 #[derive(Clone, Debug)]
 pub struct InventoriesOfProject {
     project: Project,
+}
+
+impl From<Project> for InventoriesOfProject {
+    fn from(project: Project) -> Self {
+        Self { project }
+    }
 }
 
 /// The plan never asks to create what is always there.
@@ -66,6 +51,8 @@ struct View;
 
 impl External for InventoriesOfProject {
     type Resource = Inventory;
+
+    const IDENTITY: Identity = Identity::Findable;
 
     async fn observe(
         &self,

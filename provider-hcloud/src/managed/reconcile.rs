@@ -220,7 +220,7 @@ impl Pass<'_> {
             }
             Err(Obstacle::References(unresolved)) => (
                 "CannotResolveResourceReferences",
-                "cannot resolve references",
+                api::managed::UNRESOLVED,
                 chain(&unresolved),
                 Retry::BackOff,
             ),

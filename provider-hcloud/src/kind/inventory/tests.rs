@@ -92,7 +92,7 @@ impl Stage {
     async fn own_server(&self, name: &str) -> u64 {
         let network = self.network.to_string();
         let server = setup::server(&self.project, name, &json!({})).await;
-        let attachments = PartsOfProject::<ServerNetworks>::new(self.project.clone());
+        let attachments = PartsOfProject::<ServerNetworks>::from(self.project.clone());
         let attachment: ServerNetwork =
             named(name, &json!({"serverId": server, "networkId": network}));
         made(&attachments, &attachment.into()).await;
@@ -100,7 +100,7 @@ impl Stage {
     }
 
     async fn another_network(&self) -> u64 {
-        let networks = ObjectsOfProject::<Networks>::new(self.project.clone());
+        let networks = ObjectsOfProject::<Networks>::from(self.project.clone());
         let other: Network = named("other", &json!({"ipRange": "10.9.0.0/16"}));
         let other = made(&networks, &other.into()).await.external_name;
         setup::subnet(&self.project, &other, "10.9.1.0/24").await;
