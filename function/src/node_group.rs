@@ -103,7 +103,10 @@ fn count(items: impl Iterator) -> u32 {
 /// There must not be too many servers and volumes, and the addresses of all servers must
 /// be in the subnet.
 fn check(spec: &NodeGroupSpec) -> Result<(), Problems> {
-    let servers = spec.to.checked_sub(spec.from).map(|more| more.saturating_add(1));
+    let servers = spec
+        .to
+        .checked_sub(spec.from)
+        .map(|more| more.saturating_add(1));
     let Some(servers) = servers.filter(|servers| *servers <= GROUP) else {
         return Err(Problem::new(
             "spec.to",

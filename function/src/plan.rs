@@ -42,9 +42,7 @@ use crate::claim::platform::{PlatformStatus, RegionRow};
 use crate::claim::ssh::SshKey;
 use crate::claim::validate::{Problems, ValidPlatform, ValidRegion};
 use crate::composite::{self, Identity};
-use crate::composition::{
-    Composition, Condition, Desired, Metadata, Object, Status, composite,
-};
+use crate::composition::{Composition, Condition, Desired, Metadata, Object, Status, composite};
 use crate::managed::{self, Part};
 use crate::observed::Observed;
 use crate::ready::{self, Readiness};
@@ -83,10 +81,19 @@ pub fn platform(
     let mut desired = Vec::with_capacity(claim.regions.len() + 2);
     let mut status = PlatformStatus::default();
     let mut parts = Vec::with_capacity(claim.regions.len());
+    let connected = connected(claim, &existing);
     let neighbours: Vec<_> = claim
         .regions
         .iter()
-        .map(|region| neighbours(identity, claim, region, &existing))
+        .map(|region| {
+            let keys = region.ssh_keys.iter();
+            Neighbours {
+                peers: peers(region, &connected, existing.get(region.name.as_str())),
+                ssh_keys: keys
+                    .map(|key| ssh_key(identity, claim, region, key, &existing))
+                    .collect(),
+            }
+        })
         .collect();
     let added: Vec<_> = claim
         .regions
@@ -156,46 +163,52 @@ fn cost(regions: &[RegionRow]) -> Option<Cost> {
     Cost::sum(regions.iter().filter_map(|row| row.cost.as_ref()))
 }
 
-/// What a region gets from the others.
-fn neighbours(
-    identity: &Identity,
-    claim: &ValidPlatform,
+/// The regions that are connected with each other, and the public addresses of each:
+/// none until all its servers have theirs.
+fn connected<'a>(
+    claim: &'a ValidPlatform,
+    existing: &'a BTreeMap<&str, Recorded<'_>>,
+) -> Vec<(&'a str, &'a [String])> {
+    let regions = claim.regions.iter().filter(|region| is_connected(region));
+    regions
+        .map(|region| {
+            let recorded = existing.get(region.name.as_str());
+            let addresses = recorded.map_or(&[][..], |it| &it.status.public_addresses);
+            (region.name.as_str(), addresses)
+        })
+        .collect()
+}
+
+fn is_connected(region: &ValidRegion) -> bool {
+    region.network.inter_region != InterRegion::None
+}
+
+/// The regions that a region is connected with. Until all servers of one have addresses,
+/// those that were known before stay.
+fn peers(
     region: &ValidRegion,
-    existing: &BTreeMap<&str, Recorded<'_>>,
-) -> Neighbours {
-    let recorded = existing
-        .get(region.name.as_str())
-        .and_then(|recorded| recorded.spec().ok());
-    let connected = |region: &ValidRegion| region.network.inter_region != InterRegion::None;
-    let mut peers = Vec::new();
-    for other in &claim.regions {
-        if other.name == region.name || !connected(region) || !connected(other) {
-            continue;
+    connected: &[(&str, &[String])],
+    recorded: Option<&Recorded<'_>>,
+) -> Vec<Peer> {
+    if !is_connected(region) {
+        return Vec::new();
+    }
+    let recorded = recorded.and_then(|recorded| recorded.spec().ok());
+    let before: &[Peer] = recorded.map_or(&[], |spec| &spec.firewall.peers);
+    let known = connected.iter().filter_map(|&(name, now)| {
+        if !now.is_empty() {
+            return Some((name, now));
         }
-        // Until all servers of the other region have addresses, those that were known
-        // before stay.
-        let now = existing
-            .get(other.name.as_str())
-            .map(|other| other.status.public_addresses.clone())
-            .filter(|addresses| !addresses.is_empty());
-        let before = || {
-            let peers = &recorded?.firewall.peers;
-            let peer = peers.iter().find(|peer| peer.name == other.name)?;
-            Some(peer.addresses.clone())
-        };
-        peers.extend(now.or_else(before).map(|addresses| Peer {
-            addresses,
-            name: other.name.clone(),
-        }));
-    }
-    Neighbours {
-        peers,
-        ssh_keys: region
-            .ssh_keys
-            .iter()
-            .map(|key| ssh_key(identity, claim, region, key, existing))
-            .collect(),
-    }
+        let before = before.iter().find(|peer| peer.name == name)?;
+        Some((name, &before.addresses))
+    });
+    let others = known.filter(|(name, _)| *name != region.name);
+    others
+        .map(|(name, addresses)| Peer {
+            addresses: addresses.to_vec(),
+            name: name.to_owned(),
+        })
+        .collect()
 }
 
 /// The cloud takes a public key once, so one region makes it for all that name it: the

@@ -45,7 +45,10 @@ fn a_pool_has_a_hundred_servers_at_most() {
     let pool = |count: u32| {
         let mut spec = spec(0, &["cx33"]);
         spec["pool"]["count"] = json!(count);
-        rendered(compose(&composite("demo-fsn-k3s-work", &spec), &observed(&[])))
+        rendered(compose(
+            &composite("demo-fsn-k3s-work", &spec),
+            &observed(&[]),
+        ))
     };
     assert_eq!(pool(100).unwrap().desired.len(), 10);
     for count in [101, u32::MAX] {

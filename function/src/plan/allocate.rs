@@ -267,10 +267,39 @@ fn settled<T: Copy + PartialEq + std::fmt::Display>(
 struct Taken<'a> {
     region: &'a ValidRegion,
     range: Range,
-    /// Of what it is the range.
-    what: String,
-    path: String,
-    of_network: bool,
+    /// Of which cluster it is the range, and of what in it; else it is the network's.
+    part: Option<(&'a ValidCluster, Part)>,
+}
+
+/// What in a cluster has a range.
+#[derive(Clone, Copy)]
+enum Part {
+    Pods,
+    Services,
+}
+
+impl Taken<'_> {
+    fn what(&self) -> String {
+        match self.part {
+            None => format!("region {}", self.region.name),
+            Some((cluster, Part::Pods)) => format!("the pods of cluster {}", cluster.name),
+            Some((cluster, Part::Services)) => format!("the services of cluster {}", cluster.name),
+        }
+    }
+
+    fn path(&self) -> String {
+        match self.part {
+            None => format!("{}.network.cidr", self.region.path()),
+            Some((cluster, Part::Pods)) => format!("{}.networking.podCIDR", cluster.path),
+            Some((cluster, Part::Services)) => format!("{}.networking.serviceCIDR", cluster.path),
+        }
+    }
+
+    /// Whether the two ranges may not overlap.
+    fn must_differ_from(&self, other: &Self) -> bool {
+        let (one, other) = (self.region, other.region);
+        one.index == other.index || one.network.must_differ_from(&other.network)
+    }
 }
 
 fn check_overlaps(
@@ -279,56 +308,48 @@ fn check_overlaps(
     clusters: &[Vec<Networking>],
     problems: &mut Vec<Problem>,
 ) {
-    let mut taken: Vec<Taken<'_>> = Vec::new();
+    let mut taken: Vec<Taken<'_>> = Vec::with_capacity(networks.len());
     for (region, range) in claim.regions.iter().zip(networks) {
         taken.extend(range.map(|range| Taken {
             region,
             range,
-            what: format!("region {}", region.name),
-            path: format!("{}.network.cidr", region.path()),
-            of_network: true,
+            part: None,
         }));
     }
     for (region, networkings) in claim.regions.iter().zip(clusters) {
         for (cluster, networking) in region.clusters.iter().zip(networkings) {
             let parts = [
-                ("pods", "podCIDR", networking.pods),
-                ("services", "serviceCIDR", networking.services),
+                (Part::Pods, networking.pods),
+                (Part::Services, networking.services),
             ];
-            for (what, field, range) in parts {
+            for (part, range) in parts {
                 taken.extend(range.map(|range| Taken {
                     region,
                     range,
-                    what: format!("the {what} of cluster {}", cluster.name),
-                    path: format!("{}.networking.{field}", cluster.path),
-                    of_network: false,
+                    part: Some((cluster, part)),
                 }));
             }
         }
     }
     for (index, item) in taken.iter().enumerate() {
         for earlier in &taken[..index] {
-            let of_one_region = item.region.index == earlier.region.index;
-            if !item.range.overlaps(earlier.range)
-                || !of_one_region
-                    && !item
-                        .region
-                        .network
-                        .must_differ_from(&earlier.region.network)
-            {
+            if !item.range.overlaps(earlier.range) || !item.must_differ_from(earlier) {
                 continue;
             }
-            let Taken { range, what, .. } = item;
-            let remedy = if item.of_network && earlier.of_network {
+            let remedy = if item.part.is_none() && earlier.part.is_none() {
                 "choose another range, or isolate one of them with interRegion: none"
             } else {
                 "choose another range"
             };
             problems.push(Problem::new(
-                item.path.as_str(),
+                item.path(),
                 format_args!(
-                    "{range} of {what} overlaps {} of {} ({}): {remedy}",
-                    earlier.range, earlier.what, earlier.path
+                    "{} of {} overlaps {} of {} ({}): {remedy}",
+                    item.range,
+                    item.what(),
+                    earlier.range,
+                    earlier.what(),
+                    earlier.path()
                 ),
             ));
         }

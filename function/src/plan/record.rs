@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::REGION;
 use crate::claim::cluster::Cluster;
 use crate::claim::load_balancer::LoadBalancer;
 use crate::claim::node_pool::NodePool;
 use crate::claim::{RegionSpec, RegionStatus};
 use crate::composite;
+use crate::managed;
 use crate::observed::Observed;
 use crate::structpb::View;
 
@@ -27,13 +26,10 @@ pub(super) struct Recorded<'a> {
 
 impl<'a> Recorded<'a> {
     fn read(object: View<'a>) -> Self {
-        let spec = serde_path_to_error::deserialize(Value::Object(composite::spec(object)))
-            .map_err(|error| error.to_string());
-        let status = object.json(&["status"]).unwrap_or_default();
         Self {
             object,
-            spec,
-            status: serde_json::from_value(status).unwrap_or_default(),
+            spec: composite::typed_spec(object).map_err(|error| error.to_string()),
+            status: managed::read(object, &["status"]).unwrap_or_default(),
         }
     }
 

@@ -186,7 +186,10 @@ pub(crate) fn check(object: &Value) {
         "XNodeGroup" => same::<NodeGroupSpec>(spec),
         "XNodePool" => same::<NodePoolSpec>(spec),
         "XRegion" => same::<RegionSpec>(spec),
-        "Usage" => assert!(spec["of"].is_object() && spec["reason"].is_string(), "{spec}"),
+        "Usage" => assert!(
+            spec["of"].is_object() && spec["reason"].is_string(),
+            "{spec}"
+        ),
         "ConfigMap" | "Secret" => assert!(object["data"].is_object(), "{object}"),
         other => panic!("{other} is composed and not checked"),
     }

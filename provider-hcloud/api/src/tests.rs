@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Firewall, Image, Inventory, LoadBalancer, LoadBalancerNetwork, LoadBalancerService, LoadBalancerTarget,
-    LoadBalancerType, Location, Managed, Network, PlacementGroup, Pricing, PrimaryIP, ReverseDNS,
-    Route, SSHKey, Server, ServerNetwork, ServerType, Slot, Subnet, Volume, VolumeAttachment,
+    Firewall, Image, Inventory, LoadBalancer, LoadBalancerNetwork, LoadBalancerService,
+    LoadBalancerTarget, LoadBalancerType, Location, Managed, Network, PlacementGroup, Pricing,
+    PrimaryIP, ReverseDNS, Route, SSHKey, Server, ServerNetwork, ServerType, Slot, Subnet, Volume,
+    VolumeAttachment,
 };
 use kube::{CustomResourceExt, core::object::HasSpec};
 use schemars::{JsonSchema, schema_for};
