@@ -46,8 +46,9 @@ const COMPOSITES: [&str; 5] = [
     "XNodePool",
     "XNodeGroup",
 ];
-const MANAGED: [&str; 9] = [
+const MANAGED: [&str; 10] = [
     "Firewall",
+    "Inventory",
     "LoadBalancer",
     "LoadBalancerNetwork",
     "LoadBalancerService",
@@ -174,6 +175,7 @@ async fn platform(table: &mut Table, rig: &Rig, simulator: &Simulator) -> Result
     let kinds: Vec<_> = COMPOSITES
         .iter()
         .chain(&MANAGED)
+        .chain(&["XPlatform"])
         .map(|kind| types(kind))
         .collect();
     let updates = Updates::watch(&rig.client(), &kinds, NAMESPACE).await?;

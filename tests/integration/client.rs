@@ -59,12 +59,6 @@ pub(crate) async fn call(
     serde_json::from_slice(&answer).with_context(|| format!("{url} answers no JSON"))
 }
 
-/// Reads a text.
-pub(crate) async fn read(url: &str) -> Result<String> {
-    let answer = exchange(Method::GET, url, None, Bytes::new()).await?;
-    String::from_utf8(answer.into()).with_context(|| format!("{url} answers no text"))
-}
-
 async fn exchange(method: Method, url: &str, token: Option<&str>, body: Bytes) -> Result<Bytes> {
     let uri: Uri = url.parse()?;
     let host = uri.authority().context("the URL has no host")?.as_str();

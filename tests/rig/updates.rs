@@ -76,11 +76,13 @@ impl Updates {
         for types in kinds {
             let api = api_of(client, types, Some(namespace)).await?;
             let (seen, kind) = (Arc::clone(&seen), types.kind.clone());
+            let namespace = namespace.to_owned();
             watchers.spawn(async move {
                 let events = watcher(api, watcher::Config::default()).default_backoff();
                 let mut events = std::pin::pin!(events);
                 while let Some(event) = events.next().await {
                     if let Ok(Event::Apply(object) | Event::InitApply(object)) = event
+                        && is_in(&object, &namespace)
                         && let Ok(mut seen) = seen.lock()
                     {
                         seen.add(&kind, &object);
@@ -149,6 +151,16 @@ impl Updates {
     }
 }
 
+/// Whether an object is in a namespace, or stands for a claim in it.
+fn is_in(object: &DynamicObject, namespace: &str) -> bool {
+    let of_claim = object.labels().get("crossplane.io/claim-namespace");
+    object
+        .namespace()
+        .as_ref()
+        .or(of_claim)
+        .is_some_and(|found| found == namespace)
+}
+
 impl Seen {
     fn add(&mut self, kind: &str, object: &DynamicObject) {
         let key = (kind.to_owned(), object.name_any());
@@ -166,16 +178,19 @@ impl Seen {
         if before == value {
             return;
         }
+        // Core counts the changes of what a composite composes and those of the composite itself.
         let owners = object.owner_references().iter();
-        if let Some(owner) = owners.clone().find(|owner| owner.controller == Some(true)) {
-            let now = Instant::now();
-            let bucket = self.buckets.entry((owner.kind.clone(), owner.name.clone()));
+        let owner = owners.clone().find(|owner| owner.controller == Some(true));
+        let above = owner.map(|owner| (owner.kind.clone(), owner.name.clone()));
+        let itself = Some(key.clone()).filter(|_| kind.starts_with('X'));
+        let now = Instant::now();
+        for composite in above.into_iter().chain(itself) {
             let full = Bucket {
                 at: now,
                 tokens: FULL,
                 lowest: FULL,
             };
-            bucket.or_insert(full).take(now);
+            self.buckets.entry(composite).or_insert(full).take(now);
         }
         let counted = self.counted.entry(key).or_default();
         counted.updates += 1;

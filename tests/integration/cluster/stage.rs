@@ -38,9 +38,10 @@ const COMPOSITES: [&str; 5] = [
 ];
 
 /// Kinds that composites compose beside other composites.
-const COMPOSED: [&str; 13] = [
+const COMPOSED: [&str; 14] = [
     "ConfigMap",
     "Firewall",
+    "Inventory",
     "LoadBalancer",
     "LoadBalancerNetwork",
     "LoadBalancerService",
@@ -81,7 +82,7 @@ impl<'a> Stage<'a> {
         let tenant = world.tenant_with(tenant, options).await?;
         let options = Options { patience: LONG };
         let fleet = Fleet::watch(&tenant.simulator, range, options).await?;
-        let kinds = COMPOSITES.iter().chain(&COMPOSED);
+        let kinds = COMPOSITES.iter().chain(&COMPOSED).chain(&["XPlatform"]);
         let kinds: Vec<_> = kinds.map(|kind| types(kind)).collect();
         let updates = Updates::watch(&tenant.client(), &kinds, &tenant.namespace).await?;
         Ok(Self {
