@@ -72,8 +72,9 @@ pub struct Serve {
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_recv_message_size: u16,
 
-    /// Seconds after which Crossplane calls again when everything is as it should be.
-    #[arg(long, env = "TTL", default_value_t = 300, value_name = "SECONDS",
+    /// Seconds after which Crossplane calls again when everything is as it should be. A
+    /// change that Crossplane's circuit breaker kept back is seen then.
+    #[arg(long, env = "TTL", default_value_t = 60, value_name = "SECONDS",
           value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub ttl: u32,
 }

@@ -31,7 +31,7 @@ impl Default for Ttl {
     fn default() -> Self {
         Self {
             unsettled: Duration::from_secs(5),
-            settled: Duration::from_secs(300),
+            settled: Duration::from_secs(60),
         }
     }
 }

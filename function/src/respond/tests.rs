@@ -142,7 +142,7 @@ fn a_settled_composite_is_called_again_late() {
         resource.resource = encode(&object).into();
     }
     let response = call(&two_regions(), observed);
-    assert_eq!(seconds(&response), 300);
+    assert_eq!(seconds(&response), 60);
     let ready: Vec<_> = response
         .desired
         .as_ref()

@@ -2,7 +2,7 @@
 //!
 //! It is a view of the project: there is nothing to create, it is there as long as it is asked for, and its deletion
 //! leaves everything alone. What it lists follows from the shared lists of servers, load balancers and volumes
-//! ([`census`]); what it has listed before tells which volumes belonged to servers that are gone. With `sweep`, what is
+//! (`census`); what it has listed before tells which volumes belonged to servers that are gone. With `sweep`, what is
 //! listed is drift, and updating deletes it, after a look of its own at what is there at that moment.
 
 use std::time::Duration;
