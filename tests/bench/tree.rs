@@ -200,7 +200,7 @@ async fn platform(table: &mut Table, rig: &Rig, simulator: &Simulator) -> Result
             updates.of_kind(kind).to_string(),
         );
     }
-    let (composite, tokens) = updates.tightest().context("nothing was updated")?;
+    let (composite, tokens) = updates.tightest(&[]).context("nothing was updated")?;
     row(
         "tightest circuit breaker",
         format!("{composite}: {tokens:.0} tokens left"),

@@ -47,7 +47,7 @@ async fn a_single_server_answers_and_goes_with_its_platform(world: &World) -> Re
 
         let kubectl = stage.kubectl("fsn", "main").await?;
         stage.lists(&kubectl, "main").await?;
-        stage.no_breaker_opened().await?;
+        stage.no_breaker_opened()?;
         stage.delete().await
     }))
     .await
@@ -62,9 +62,6 @@ async fn two_regions_become_ready_replace_a_server_and_scale(world: &World) -> R
             let nodes = stage.lists(&kubectl, region).await?;
             ensure!(nodes == 5, "{nodes}");
         }
-        stage.no_breaker_opened().await?;
-
-        // From here on the test edits faster than people do.
         the_first_server_is_replaced(stage, "hel").await?;
         a_pool_grows_and_shrinks(stage, "fsn").await
     }))
@@ -150,7 +147,7 @@ async fn clusters_that_exist_are_taken_as_they_are(world: &World) -> Result<()> 
             "{clusters}"
         );
         ensure!(stage.servers("home")?.is_empty());
-        stage.no_breaker_opened().await?;
+        stage.no_breaker_opened()?;
         stage.delete().await
     }))
     .await

@@ -105,10 +105,11 @@ impl Updates {
     }
 
     /// The composite whose circuit breaker came nearest to opening, and the tokens that it had left then; below zero it
-    /// was open.
-    pub fn tightest(&self) -> Option<(String, f64)> {
+    /// was open. Composites of some kinds are left out.
+    pub fn tightest(&self, but: &[&str]) -> Option<(String, f64)> {
         let seen = self.seen.lock().ok()?;
         let buckets = seen.buckets.iter();
+        let buckets = buckets.filter(|((kind, _), _)| !but.contains(&kind.as_str()));
         let tightest = buckets.min_by(|a, b| a.1.lowest.total_cmp(&b.1.lowest));
         tightest.map(|((kind, name), bucket)| (format!("{kind} {name}"), bucket.lowest))
     }
