@@ -81,11 +81,12 @@ async fn what_others_made_is_listed_and_goes_only_when_the_claim_says_so(
                 .filter(|(what, _)| counted.contains(what))
                 .collect();
             ensure!(left == expected, "{left:?}");
+            let clusters = tenant.list("XCluster").await?;
+            ensure!(clusters.is_empty(), "{clusters:?}");
             Ok(())
         },
     )
     .await?;
-    ensure!(tenant.list("XCluster").await?.is_empty());
 
     deletion(&tenant, json!({"sweep": true})).await?;
     eventually("the platform is torn down", SOON, || async {
