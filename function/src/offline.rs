@@ -20,7 +20,6 @@ mod document;
 mod error;
 mod facts;
 mod graph;
-mod money;
 mod node;
 mod outline;
 mod recorded;

@@ -1,13 +1,9 @@
 //! What things cost according to the price list that the provider observed.
 
-use std::fmt::Write as _;
-
+use provider_hcloud_api::money::Money;
 use provider_hcloud_api::price::Price;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// Decimal places that sums keep; the price list has no more.
-const PLACES: usize = 10;
 
 /// What something costs each month by the list price, without tax. The invoice may
 /// differ: older objects can have older prices.
@@ -40,40 +36,20 @@ impl Cost {
         let mut costs = costs.into_iter();
         let first = costs.next()?;
         let mut as_of = first.as_of.as_str();
-        let mut total = units(&first.monthly)?;
+        let mut total = Money::parse(&first.monthly)?;
         for cost in costs {
             if cost.currency != first.currency {
                 return None;
             }
             as_of = as_of.min(&cost.as_of);
-            total = total.checked_add(units(&cost.monthly)?)?;
+            total = total.plus(Money::parse(&cost.monthly)?)?;
         }
         Some(Self {
             as_of: as_of.to_owned(),
             currency: first.currency.clone(),
-            monthly: decimal(total),
+            monthly: total.exact(),
         })
     }
-}
-
-/// A decimal number as a count of its smallest units.
-fn units(text: &str) -> Option<u128> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    // The API writes ten places and more, of which the last ones are zero.
-    let fraction = fraction.trim_end_matches('0');
-    if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > PLACES {
-        return None;
-    }
-    format!("{whole}{fraction:0<PLACES$}").parse().ok()
-}
-
-fn decimal(units: u128) -> String {
-    let one = 10_u128.pow(PLACES as u32);
-    let mut text = (units / one).to_string();
-    let fraction = format!("{:0PLACES$}", units % one);
-    let _ = write!(text, ".{:0<2}", fraction.trim_end_matches('0'));
-    text
 }
 
 #[cfg(test)]
@@ -113,7 +89,7 @@ mod tests {
             cost("", "EUR", "2026-11-03"),
             cost("free", "EUR", "2026-11-03"),
             cost("-1", "EUR", "2026-11-03"),
-            cost("0.00000000001", "EUR", "2026-11-03"),
+            cost("0.0000000000000000001", "EUR", "2026-11-03"),
         ] {
             assert_eq!(Cost::sum([&good, &bad]), None, "{bad:?}");
         }

@@ -240,6 +240,7 @@ impl<'a> Cloud<'a> {
         let public = spec.public_net.as_ref();
         let enabled = |wanted: Option<bool>| wanted.unwrap_or(true);
         let ipv4 = public.is_none_or(|public| enabled(public.ipv4_enabled));
+        let backups = spec.backups == Some(true);
         let ipv6 = public.is_none_or(|public| enabled(public.ipv6_enabled));
         let private_nets = networks.into_iter().filter_map(|(network_id, net)| {
             Some(ServerPrivateNet {
@@ -252,7 +253,7 @@ impl<'a> Cloud<'a> {
             id,
             name: key[2].clone(),
             status: "running".to_owned(),
-            price: self.facts.server(&server_type, &location),
+            price: self.facts.server(&server_type, &location, backups, ipv4),
             private_nets: private_nets.collect(),
             public_ipv4: ipv4.then(|| address::v4(number).to_string()),
             public_ipv6: ipv6.then(|| address::v6(number).to_string()),

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use provider_hcloud_api::money::Money;
 use provider_hcloud_api::{LoadBalancerObservation, Price, ServerObservation, VolumeObservation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -11,7 +12,6 @@ use serde_json::Value;
 
 use super::document::{Object, kind_and_name, text};
 use super::facts::Facts;
-use super::money::Money;
 use super::node::Node;
 use crate::claim::cost::Cost;
 use crate::label;
@@ -114,9 +114,6 @@ struct Bill {
     lines: Vec<Line>,
     /// Regions and what the function says that they cost.
     regions: Vec<(String, Option<Cost>)>,
-    /// Location of each public IPv4 address.
-    addresses: Vec<String>,
-    backups: usize,
     /// How many servers the autoscaler may make.
     autoscaled: u64,
 }
@@ -131,14 +128,16 @@ impl Bill {
             "XCluster" => self.autoscaled += autoscaled(&node.object),
             "Server" => {
                 let found: ServerObservation = found(&node.status);
-                let what = format!("server {} in {}", found.server_type, found.location);
-                self.line(&part, what, found.price.as_ref());
-                let addresses = found.public_ipv4.iter();
-                self.addresses
-                    .extend(addresses.map(|_| found.location.clone()));
                 let backups = node.object.get("spec").and_then(|it| it.get("forProvider"));
                 let backups = backups.and_then(|it| it.get("backups"));
-                self.backups += usize::from(backups == Some(&Value::Bool(true)));
+                let with = match (found.public_ipv4, backups) {
+                    (Some(_), Some(Value::Bool(true))) => " with IPv4 and backups",
+                    (Some(_), _) => " with IPv4",
+                    (None, Some(Value::Bool(true))) => " with backups",
+                    (None, _) => "",
+                };
+                let what = format!("server {}{with} in {}", found.server_type, found.location);
+                self.line(&part, what, found.price.as_ref());
             }
             "Volume" => {
                 let found: VolumeObservation = found(&node.status);
@@ -267,32 +266,13 @@ impl Bill {
             let unknown: Vec<_> = unknown.into_iter().collect();
             let _ = writeln!(text, "No price is known for: {}.", unknown.join("; "));
         }
-        let mut besides = vec!["traffic".to_owned()];
-        if !self.addresses.is_empty() {
-            besides.push(self.public_addresses(facts));
-        }
-        if self.backups > 0 {
-            let servers = counted(self.backups, "server", "servers");
-            besides.push(format!("backups of {servers}"));
-        }
-        if self.autoscaled > 0 {
-            let most = self.autoscaled;
-            besides.push(format!("servers that the autoscaler makes, {most} at most"));
-        }
-        let _ = writeln!(text, "Not included: {}.", besides.join("; "));
-    }
-
-    fn public_addresses(&self, facts: &Facts) -> String {
-        let mut addresses = self.addresses.iter();
-        let sum = addresses.try_fold(Amounts::default(), |sum, location| {
-            sum.plus(Amounts::of(&facts.primary_ip("ipv4", location)?)?)
-        });
-        let count = self.addresses.len();
-        let what = counted(count, "public IPv4 address", "public IPv4 addresses");
-        match sum {
-            Some(Amounts { net, gross }) => format!("{what} ({net} net, {gross} gross)"),
-            None => what,
-        }
+        let _ = match self.autoscaled {
+            0 => writeln!(text, "Not included: traffic."),
+            most => writeln!(
+                text,
+                "Not included: traffic; servers that the autoscaler makes, {most} at most."
+            ),
+        };
     }
 }
 
@@ -315,10 +295,6 @@ fn found<T: Default + DeserializeOwned>(status: &Object) -> T {
 
 fn cost_of(status: &Object) -> Option<Cost> {
     Cost::deserialize(status.get("cost")?).ok()
-}
-
-fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 fn shown(amount: Option<Money>) -> String {

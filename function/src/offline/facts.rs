@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use provider_hcloud_api::money::Money;
 use provider_hcloud_api::{
     LoadBalancerTypeObservation, LocationPrice, Price, PricingObservation, ServerTypeObservation,
     TypePrices,
@@ -11,7 +12,6 @@ use serde_json::Value;
 
 use super::document::{self, Document, Object};
 use super::error::Error;
-use super::money::Money;
 
 /// Group and version of the provider's kinds.
 pub(super) const API_VERSION: &str = "hcloud.openova.io/v1alpha1";
@@ -102,8 +102,26 @@ impl Facts {
         at(&self.list.server_types, server_type, location).map(|_| true)
     }
 
-    /// What a server costs.
-    pub(super) fn server(&self, server_type: &str, location: &str) -> Option<Price> {
+    /// What a server costs, with its backups and its public IPv4 address.
+    pub(super) fn server(
+        &self,
+        server_type: &str,
+        location: &str,
+        backups: bool,
+        ipv4: bool,
+    ) -> Option<Price> {
+        let mut price = self.bare_server(server_type, location)?;
+        if backups {
+            let percent = self.list.server_backup_percentage.as_deref()?;
+            price = price.with_surcharge(percent)?;
+        }
+        if ipv4 {
+            price = price.plus(&self.listed(at(&self.list.primary_ips, "ipv4", location)?))?;
+        }
+        Some(price)
+    }
+
+    fn bare_server(&self, server_type: &str, location: &str) -> Option<Price> {
         if let Some(price) = at(&self.list.server_types, server_type, location) {
             return Some(self.listed(price));
         }
@@ -128,12 +146,6 @@ impl Facts {
             known.currency.as_deref(),
             known.prices_observed_at.as_deref(),
         )
-    }
-
-    /// What an address costs that exists beside its server, by its type: ipv4 or ipv6.
-    pub(super) fn primary_ip(&self, kind: &str, location: &str) -> Option<Price> {
-        let price = at(&self.list.primary_ips, kind, location)?;
-        Some(self.listed(price))
     }
 
     /// What a volume of so many GB costs.
@@ -215,7 +227,7 @@ mod tests {
         )
     }
 
-    const LIST: &str = "{currency: EUR, observedAt: '2026-11-03', volumePerGbMonth: {net: '0.0572', gross: '0.068068'}, serverTypes: [{name: cx33, prices: [{location: fsn1, monthly: {net: '8.4900000000', gross: '10.1031000000'}}]}]}";
+    const LIST: &str = "{currency: EUR, observedAt: '2026-11-03', volumePerGbMonth: {net: '0.0572', gross: '0.068068'}, serverBackupPercentage: '20', primaryIps: [{name: ipv4, prices: [{location: fsn1, monthly: {net: '0.5', gross: '0.595'}}]}], serverTypes: [{name: cx33, prices: [{location: fsn1, monthly: {net: '8.4900000000', gross: '10.1031000000'}}]}]}";
 
     #[test]
     fn prices_come_from_the_list_and_else_from_the_type() {
@@ -223,11 +235,23 @@ mod tests {
         let yaml = fact("Pricing", "account", LIST) + &fact("ServerType", "special", special);
         let facts = Facts::read(&yaml).unwrap();
 
-        let price = facts.server("cx33", "fsn1").unwrap();
-        assert_eq!(price.net_monthly, "8.4900000000");
-        assert_eq!(price.observed_at, "2026-11-03");
-        assert_eq!(facts.server("special", "hel1").unwrap().gross_monthly, "2");
-        assert_eq!(facts.server("cx33", "hel1"), None);
+        let server = |kind: &str, location: &str, backups: bool, ipv4: bool| {
+            let price = facts.server(kind, location, backups, ipv4)?;
+            assert_eq!(price.currency, "EUR");
+            Some((price.net_monthly, price.observed_at))
+        };
+        let of = |net: &str, day: &str| Some((net.to_owned(), day.to_owned()));
+        let bare = server("cx33", "fsn1", false, false);
+        assert_eq!(bare, of("8.4900000000", "2026-11-03"));
+        assert_eq!(
+            server("cx33", "fsn1", true, true),
+            of("10.688", "2026-11-03")
+        );
+        let special = server("special", "hel1", false, false);
+        assert_eq!(special, of("1", "2026-11-01"));
+        // No address is sold there.
+        assert_eq!(server("special", "hel1", false, true), None);
+        assert_eq!(server("cx33", "hel1", false, false), None);
         assert_eq!(facts.load_balancer("lb11", "fsn1"), None);
         assert_eq!(facts.volume(50).unwrap().net_monthly, "2.86");
 

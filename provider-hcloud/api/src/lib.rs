@@ -29,6 +29,7 @@ pub mod load_balancer_target;
 pub mod load_balancer_type;
 pub mod location;
 pub mod managed;
+pub mod money;
 pub mod network;
 pub mod placement_group;
 pub mod price;

@@ -189,6 +189,12 @@ impl Server {
             .map_or("", |location| location.name.as_str())
     }
 
+    /// Whether backups are made of it.
+    pub fn has_backups(&self) -> bool {
+        let window = self.backup_window.as_deref();
+        window.is_some_and(|window| !window.is_empty())
+    }
+
     /// Whether it runs.
     pub fn is_running(&self) -> bool {
         self.status == "running"

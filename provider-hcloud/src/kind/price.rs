@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Amount, LocationPrice, Price};
+use api::{Amount, LocationPrice, Price, money::Money};
 use jiff::tz::TimeZone;
 
 use super::Project;
@@ -61,30 +61,16 @@ pub(super) fn of_size(
     size: i64,
 ) -> Option<Price> {
     let each = each?;
+    let size = u64::try_from(size).ok()?;
+    let times = |amount: &str| Some(Money::parse(amount)?.times(size)?.exact());
     Some(Price {
         currency: list.pricing.currency.clone(),
-        net_monthly: times(&each.net, size)?,
-        gross_monthly: times(&each.gross, size)?,
+        net_monthly: times(&each.net)?,
+        gross_monthly: times(&each.gross)?,
         net_hourly: None,
         gross_hourly: None,
         observed_at: day(list),
     })
-}
-
-/// `amount` times `count`, exactly: amounts are decimal text, and money is not for binary fractions.
-fn times(amount: &str, count: i64) -> Option<String> {
-    let (whole, fraction) = amount.split_once('.').unwrap_or((amount, ""));
-    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
-    let product = digits.checked_mul(i128::from(count))?;
-    let places = u32::try_from(fraction.len()).ok()?;
-    let scale = 10_i128.checked_pow(places)?;
-    let (whole, rest) = (product.checked_div(scale)?, product.checked_rem(scale)?);
-    if places == 0 {
-        return Some(whole.to_string());
-    }
-    let sign = if product < 0 && whole == 0 { "-" } else { "" };
-    let width = fraction.len();
-    Some(format!("{sign}{whole}.{:0width$}", rest.abs()))
 }
 
 /// Prices of one type in all locations.
@@ -109,28 +95,4 @@ pub(super) fn amount(amount: Option<&server_type::Amount>) -> Option<Amount> {
         net: amount.net.clone(),
         gross: amount.gross.clone(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn amounts_are_multiplied_exactly() {
-        for (amount, count, expected) in [
-            ("0.0572", 10, Some("0.5720")),
-            ("0.0572000000000000", 10240, Some("585.7280000000000000")),
-            ("1", 3, Some("3")),
-            ("0.50", 0, Some("0.00")),
-            ("-0.5", 1, Some("-0.5")),
-            ("a lot", 1, None),
-            ("", 1, None),
-        ] {
-            assert_eq!(
-                times(amount, count).as_deref(),
-                expected,
-                "{amount} x {count}"
-            );
-        }
-    }
 }

@@ -82,7 +82,7 @@ impl ObjectKind for Servers {
             .status
             .as_ref()
             .and_then(|status| status.at_provider.as_ref());
-        let mut report = report::report(server, price_of(project, server).await, before);
+        let mut report = report::report(server, price_of(project, desired, server).await, before);
         if desired.metadata.deletion_timestamp.is_some() {
             return Ok(Present::new(server.id.to_string(), report));
         }
@@ -182,10 +182,25 @@ impl ObjectKind for Servers {
     }
 }
 
-async fn price_of(project: &Project, server: &hcloud::Server) -> Option<Price> {
+/// What the server costs with all that was made for it alone.
+async fn price_of(
+    project: &Project,
+    desired: &Desired<Server>,
+    server: &hcloud::Server,
+) -> Option<Price> {
     let list = price::list(project).await?;
     let (name, location) = (&server.server_type.name, server.location_name());
-    price::of_type(&list, &list.pricing.server_types, name, location)
+    let mut price = price::of_type(&list, &list.pricing.server_types, name, location)?;
+    if server.has_backups() {
+        price = price.with_surcharge(list.pricing.server_backup.percentage.as_deref()?)?;
+    }
+    let public = desired.spec.for_provider.public_net.as_ref();
+    let has_own_price = public.is_some_and(|public| public.ipv4_id.is_some());
+    if server.public_net.ipv4.is_some() && !has_own_price {
+        let address = price::of_type(&list, &list.pricing.primary_ips, "ipv4", location)?;
+        price = price.plus(&address)?;
+    }
+    Some(price)
 }
 
 /// Asks for what has to be known, only when it has to.

@@ -79,11 +79,11 @@ fn the_first_type_that_is_sold_is_taken_and_kept() {
     };
     // cx33 is not sold there.
     let first = chosen(&["cx33", "cpx11"], &["ash"]);
-    assert_eq!(first, of("cpx11", "ash", "11.5900000000"));
+    assert_eq!(first, of("cpx11", "ash", "12.14"));
     let kept = chosen(&["ccx13", "cpx11"], &["fsn1", "ash"]);
-    assert_eq!(kept, of("cpx11", "ash", "11.5900000000"));
+    assert_eq!(kept, of("cpx11", "ash", "12.14"));
     let changed = chosen(&["ccx13"], &["fsn1", "ash"]);
-    assert_eq!(changed, of("ccx13", "ash", "47.2800000000"));
+    assert_eq!(changed, of("ccx13", "ash", "47.83"));
     let unknown = chosen(&["moon1"], &["ash"]);
     assert_eq!(unknown, ("moon1".to_owned(), "ash".to_owned(), None));
 }

@@ -10,18 +10,18 @@ fn a_bill_names_what_costs_what() {
     let nodes = rendered(HA, &facts);
     expect![[r#"
         Platform ha: EUR each month by the price list of 2026-11-03
-        REGION  PART                             WHAT                        NUMBER     NET   GROSS
-        fsn     cluster main, load balancer api  load balancer lb11 in fsn1       1    7.49    8.91
-        fsn     cluster main, pool cp            server cx33 in fsn1              3   25.47   30.31
-        fsn     cluster main, pool work          server cx33 in fsn1              2   16.98   20.21
-        fsn     load balancer web                load balancer lb11 in fsn1       1    7.49    8.91
-        fsn     the region                                                            57.43   68.34
-        hel     cluster main, load balancer api  load balancer lb11 in hel1       1    7.49    8.91
-        hel     cluster main, pool cp            server cx33 in hel1              3   25.47   30.31
-        hel     cluster main, pool work          server cx33 in hel1              2   16.98   20.21
-        hel     the region                                                            49.94   59.43
-                in all                                                               107.37  127.77
-        Not included: traffic; 10 public IPv4 addresses (5.00 net, 5.95 gross).
+        REGION  PART                             WHAT                           NUMBER     NET   GROSS
+        fsn     cluster main, load balancer api  load balancer lb11 in fsn1          1    7.49    8.91
+        fsn     cluster main, pool cp            server cx33 with IPv4 in fsn1       3   26.97   32.09
+        fsn     cluster main, pool work          server cx33 with IPv4 in fsn1       2   17.98   21.40
+        fsn     load balancer web                load balancer lb11 in fsn1          1    7.49    8.91
+        fsn     the region                                                               59.93   71.32
+        hel     cluster main, load balancer api  load balancer lb11 in hel1          1    7.49    8.91
+        hel     cluster main, pool cp            server cx33 with IPv4 in hel1       3   26.97   32.09
+        hel     cluster main, pool work          server cx33 with IPv4 in hel1       2   17.98   21.40
+        hel     the region                                                               52.44   62.40
+                in all                                                                  112.37  133.72
+        Not included: traffic.
     "#]]
     .assert_eq(&cost(&nodes, &facts));
 }
@@ -32,16 +32,16 @@ fn the_sum_is_what_the_status_says() {
     let nodes = rendered(HA, &facts);
     assert_eq!(
         Value::Object(nodes[0].status["cost"].as_object().unwrap().clone()),
-        serde_json::json!({"asOf": "2026-11-03", "currency": "EUR", "monthly": "107.37"})
+        serde_json::json!({"asOf": "2026-11-03", "currency": "EUR", "monthly": "112.37"})
     );
     let mut bill = Bill::default();
     bill.add(&nodes[0], &Part::default());
     let lines = bill.lines.iter();
     let sum = lines.map(|line| line.amounts.unwrap().net);
     let sum = sum.reduce(|sum, net| sum.plus(net).unwrap()).unwrap();
-    assert_eq!(sum.exact(), "107.37");
+    assert_eq!(sum.exact(), "112.37");
     let region = &find(&nodes, "XRegion", "ha-hel").status["cost"]["monthly"];
-    assert_eq!(region, "49.94");
+    assert_eq!(region, "52.44");
 }
 
 #[test]
@@ -52,13 +52,13 @@ fn without_facts_nothing_is_guessed() {
     );
     expect![[r#"
         XCluster solo: unknown
-        REGION  PART                             WHAT                        NUMBER      NET    GROSS
-                cluster solo, load balancer api  load balancer lb11 in fsn1       1  unknown  unknown
-                cluster solo, pool cp            server cx33 in fsn1              1  unknown  unknown
-                in all                                                               unknown  unknown
+        REGION  PART                             WHAT                           NUMBER      NET    GROSS
+                cluster solo, load balancer api  load balancer lb11 in fsn1          1  unknown  unknown
+                cluster solo, pool cp            server cx33 with IPv4 in fsn1       1  unknown  unknown
+                in all                                                                  unknown  unknown
         There is no price list: give one with --facts (kubectl get pricings -o yaml).
-        No price is known for: load balancer lb11 in fsn1; server cx33 in fsn1.
-        Not included: traffic; 1 public IPv4 address.
+        No price is known for: load balancer lb11 in fsn1; server cx33 with IPv4 in fsn1.
+        Not included: traffic.
     "#]].assert_eq(&cost(&nodes, &Facts::default()));
     assert_eq!(nodes[0].status.get("cost"), None);
 }
@@ -74,12 +74,12 @@ fn what_the_list_does_not_have_is_named() {
     let nodes = rendered(&claim, &facts);
     expect![[r#"
         XNodePool runners: unknown
-        REGION  PART       WHAT                  NUMBER      NET    GROSS
-                pool work  server moon1 in fsn1       2  unknown  unknown
-                pool work  volume of 10 GB            2     1.14     1.36
-                in all                                   unknown  unknown
-        No price is known for: server moon1 in fsn1.
-        Not included: traffic; 2 public IPv4 addresses (1.00 net, 1.19 gross); backups of 2 servers.
+        REGION  PART       WHAT                                        NUMBER      NET    GROSS
+                pool work  server moon1 with IPv4 and backups in fsn1       2  unknown  unknown
+                pool work  volume of 10 GB                                  2     1.14     1.36
+                in all                                                         unknown  unknown
+        No price is known for: server moon1 with IPv4 and backups in fsn1.
+        Not included: traffic.
     "#]]
     .assert_eq(&cost(&nodes, &facts));
 }
@@ -93,7 +93,7 @@ fn what_the_autoscaler_makes_is_not_guessed() {
     let last = text.lines().last().unwrap();
     assert_eq!(
         last,
-        "Not included: traffic; 8 public IPv4 addresses (4.00 net, 4.76 gross); servers that the autoscaler makes, 7 at most."
+        "Not included: traffic; servers that the autoscaler makes, 7 at most."
     );
 }
 

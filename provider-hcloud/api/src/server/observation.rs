@@ -131,7 +131,8 @@ pub struct ServerObservation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub included_traffic: Option<i64>,
 
-    /// What it costs according to the price list.
+    /// What it costs according to the price list, with its backups and the public IPv4 address that was made with it. A
+    /// PrimaryIP that the spec names has a price of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<Price>,
 

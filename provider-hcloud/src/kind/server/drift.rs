@@ -141,10 +141,7 @@ pub(super) fn surplus_firewalls(wish: &Wish, server: &Server) -> Vec<u64> {
 
 fn backups(wish: &Wish, server: &Server) -> Option<Change> {
     let wanted = wish.backups?;
-    let found = server
-        .backup_window
-        .as_deref()
-        .is_some_and(|window| !window.is_empty());
+    let found = server.has_backups();
     let step = if wanted {
         Step::EnableBackup
     } else {

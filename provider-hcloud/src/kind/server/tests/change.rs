@@ -99,7 +99,9 @@ async fn firewalls_are_applied_and_taken_away_but_for_those_that_apply_by_label(
 async fn backups_are_switched_on_and_off() {
     let stage = Stage::new().await;
     let mut one = stage.ready(&json!({"backups": true})).await;
+    let price = |one: &One| one.report().price.clone().unwrap().net_monthly;
     assert!(one.report().backup_window.is_some());
+    assert_eq!(price(&one), "7.088");
     let shared = Look::Shared {
         max_age: Duration::from_secs(600),
     };
@@ -119,6 +121,7 @@ async fn backups_are_switched_on_and_off() {
     one.set(&json!({"backups": false}));
     stage.settle(&mut one).await;
     assert_eq!(one.report().backup_window, None);
+    assert_eq!(price(&one), "5.99");
 }
 
 #[tokio::test]

@@ -69,7 +69,7 @@ async fn a_server_is_made_as_the_spec_says_and_marked_until_it_is_ready() {
     assert_eq!(*failed_creations, 0);
     let price = price.as_ref().unwrap();
     assert_eq!(price.currency, "EUR");
-    assert!(price.net_monthly.starts_with("5.49"), "{price:?}");
+    assert_eq!(price.net_monthly, "5.99", "the type's 5.49 and the address");
     let text = |key: &str| String::from_utf8(present.connection[key].expose().to_vec()).unwrap();
     assert_eq!(Some(text("ipv4")), *public_ipv4);
     assert_eq!(Some(text("ipv6")), *public_ipv6);

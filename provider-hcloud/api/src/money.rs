@@ -9,11 +9,11 @@ const ONE: u128 = 10_u128.pow(PLACES as u32);
 
 /// An amount of money that is not negative. Shown with two decimal places, rounded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Money(u128);
+pub struct Money(u128);
 
 impl Money {
     /// Reads decimal text; `None` when it is none.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let fraction = fraction.trim_end_matches('0');
@@ -24,20 +24,38 @@ impl Money {
         Some(Self(units))
     }
 
-    pub(super) fn plus(self, other: Self) -> Option<Self> {
+    /// The sum; `None` when it is too large.
+    pub fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }
 
-    pub(super) fn times(self, count: u64) -> Option<Self> {
+    /// So many times the amount; `None` when that is too large.
+    pub fn times(self, count: u64) -> Option<Self> {
         self.0.checked_mul(u128::from(count)).map(Self)
     }
 
-    /// All decimal places, as a price list writes them.
-    pub(super) fn exact(self) -> String {
+    /// So many percent of the amount; `None` when that is too large or has too many decimal places.
+    pub fn percent(self, percent: Self) -> Option<Self> {
+        const PERCENT: u128 = 1_000_000;
+        // Whole millionths of a percent keep the product within bounds.
+        let percent = exactly(percent.0, ONE / PERCENT)?;
+        let product = self.0.checked_mul(percent)?;
+        exactly(product, 100 * PERCENT).map(Self)
+    }
+
+    /// All decimal places, two at least.
+    pub fn exact(self) -> String {
         let fraction = format!("{:0PLACES$}", self.0 % ONE);
         let fraction = fraction.trim_end_matches('0');
         format!("{}.{fraction:0<2}", self.0 / ONE)
     }
+}
+
+/// The quotient, when nothing remains.
+fn exactly(dividend: u128, divisor: u128) -> Option<u128> {
+    dividend
+        .is_multiple_of(divisor)
+        .then_some(dividend / divisor)
 }
 
 impl fmt::Display for Money {
@@ -73,6 +91,9 @@ mod tests {
         let each = Money::parse("0.0572").unwrap();
         let all = each.times(100).unwrap().plus(each).unwrap();
         assert_eq!(all.exact(), "5.7772");
+        let percent = |percent| all.percent(Money::parse(percent).unwrap());
+        assert_eq!(percent("20.0000000000").unwrap().exact(), "1.15544");
+        assert_eq!(percent("0.0000001"), None);
     }
 
     #[test]
