@@ -1,12 +1,13 @@
 //! From a managed resource to the credentials that it is to use.
 //!
 //! Nothing is read in a reconcile: configurations come from their watches, and every Secret that a configuration
-//! names is watched on its own once it is needed, so a corrected Secret is noticed at once.
+//! names is watched on its own while it is in use, so a corrected Secret is noticed at once.
 
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use api::{ClusterProviderConfig, ProviderConfig, ProviderConfigKind, ProviderConfigReference};
@@ -21,7 +22,10 @@ use kube::{
         watcher::watch_object,
     },
 };
-use tokio::sync::{broadcast, watch};
+use tokio::{
+    sync::{broadcast, watch},
+    time::Instant,
+};
 use tracing::debug;
 
 use super::{
@@ -166,6 +170,9 @@ pub enum Change {
     Secret(SecretKey),
 }
 
+/// A Secret that nobody has asked for so long is watched no longer. Who uses one asks at every drift check, or more often.
+const IDLE: Duration = Duration::from_secs(3600);
+
 type SecretState = Option<Arc<Secret>>;
 
 /// A Secret that is watched.
@@ -173,6 +180,27 @@ type SecretState = Option<Arc<Secret>>;
 struct Watched {
     cache: Cache,
     state: watch::Receiver<SecretState>,
+    asked: Instant,
+}
+
+/// The Secrets that are watched.
+#[derive(Clone, Default)]
+struct Secrets(Arc<Mutex<HashMap<SecretKey, Watched>>>);
+
+impl Secrets {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SecretKey, Watched>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets a Secret that nobody asks for any more.
+    fn forget_idle(&self, key: &SecretKey) -> bool {
+        let mut secrets = self.lock();
+        let idle = secrets.get(key).is_none_or(|it| it.asked.elapsed() >= IDLE);
+        if idle {
+            secrets.remove(key);
+        }
+        idle
+    }
 }
 
 /// All configurations, and the Secrets that they name.
@@ -182,7 +210,7 @@ pub struct Credentials {
     namespaced: Store<DeserializeGuard<ProviderConfig>>,
     cluster_cache: Cache,
     namespaced_cache: Cache,
-    secrets: Mutex<HashMap<SecretKey, Watched>>,
+    secrets: Secrets,
     changes: broadcast::Sender<Change>,
 }
 
@@ -205,7 +233,7 @@ impl Credentials {
             namespaced,
             cluster_cache: Cache::default(),
             namespaced_cache: Cache::default(),
-            secrets: Mutex::default(),
+            secrets: Secrets::default(),
             changes: broadcast::Sender::new(256),
         }
     }
@@ -220,7 +248,7 @@ impl Credentials {
 
     /// Whether a Secret was asked for of which nothing is known yet, not even why.
     pub fn awaits_secret(&self) -> bool {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let secrets = self.secrets.lock();
         secrets.values().any(|watched| watched.cache.is_untried())
     }
 
@@ -335,9 +363,11 @@ impl Credentials {
 
     async fn secret(&self, key: &SecretKey) -> Result<SecretState, UnreadableSecret> {
         let watched = {
-            let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut secrets = self.secrets.lock();
             let known = secrets.entry(key.clone());
-            known.or_insert_with(|| self.watch_secret(key)).clone()
+            let watched = known.or_insert_with(|| self.watch_secret(key));
+            watched.asked = Instant::now();
+            watched.clone()
         };
         let listed = watched.cache.listed().await;
         listed.map_err(|reason| UnreadableSecret {
@@ -348,24 +378,37 @@ impl Credentials {
         Ok(state.clone())
     }
 
-    /// One watch for each Secret that was ever named; there are as many as configurations.
+    /// One watch for each Secret that is in use.
     fn watch_secret(&self, key: &SecretKey) -> Watched {
         let (sender, state) = watch::channel(None);
         let cache = Cache::default();
         let watched = Watched {
             cache: cache.clone(),
             state,
+            asked: Instant::now(),
         };
-        let secrets = Api::<Secret>::namespaced(self.client.clone(), &key.namespace);
+        let api = Api::<Secret>::namespaced(self.client.clone(), &key.namespace);
+        let secrets = self.secrets.clone();
         let changes = self.changes.clone();
         let key = key.clone();
         tokio::spawn(async move {
-            let states = watch_object(secrets, &key.name).default_backoff();
+            let states = watch_object(api, &key.name).default_backoff();
             pin_mut!(states);
-            while let Some(state) = states.next().await {
+            let mut look = tokio::time::interval(IDLE);
+            loop {
+                let state = tokio::select! {
+                    state = states.next() => state,
+                    _ = look.tick() => {
+                        if secrets.forget_idle(&key) {
+                            return;
+                        }
+                        continue;
+                    }
+                };
                 let state = match state {
-                    Ok(state) => state.map(Arc::new),
-                    Err(error) => {
+                    None => return,
+                    Some(Ok(state)) => state.map(Arc::new),
+                    Some(Err(error)) => {
                         debug!(%error, secret = %key, "Cannot watch a Secret");
                         cache.fail(&error);
                         continue;

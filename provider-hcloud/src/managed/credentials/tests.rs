@@ -17,7 +17,7 @@ use crate::managed::external::chain;
 
 /// How the API server answers about Secrets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Secrets {
+enum Answer {
     Silent,
     Refused,
     Listed,
@@ -28,7 +28,7 @@ fn whole(status: u16, body: &Value) -> Response<Full<Bytes>> {
     Response::builder().status(status).body(body).unwrap()
 }
 
-fn client(secrets: watch::Receiver<Secrets>) -> Client {
+fn client(secrets: watch::Receiver<Answer>) -> Client {
     let service = tower::service_fn(move |request: Request<Body>| {
         let secrets = *secrets.borrow();
         async move {
@@ -38,15 +38,15 @@ fn client(secrets: watch::Receiver<Secrets>) -> Client {
                 .is_some_and(|q| q.contains("watch=true"));
             Ok::<_, kube::Error>(match secrets {
                 _ if watches => std::future::pending().await,
-                Secrets::Silent => std::future::pending().await,
-                Secrets::Refused => {
+                Answer::Silent => std::future::pending().await,
+                Answer::Refused => {
                     let message = "secrets is forbidden: no access";
                     whole(
                         403,
                         &json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "message": message, "code": 403}),
                     )
                 }
-                Secrets::Listed => {
+                Answer::Listed => {
                     let secret = json!({"metadata": {"namespace": "system", "name": "token"}, "data": {"token": "dG9rZW4="}});
                     whole(
                         200,
@@ -61,12 +61,12 @@ fn client(secrets: watch::Receiver<Secrets>) -> Client {
 
 struct Stage {
     credentials: Credentials,
-    secrets: watch::Sender<Secrets>,
+    secrets: watch::Sender<Answer>,
     configs: Writer<DeserializeGuard<ClusterProviderConfig>>,
 }
 
 impl Stage {
-    fn new(answer: Secrets) -> Self {
+    fn new(answer: Answer) -> Self {
         let (secrets, receiver) = watch::channel(answer);
         let (cluster, configs) = reflector::store();
         let (namespaced, _) = reflector::store();
@@ -110,12 +110,12 @@ impl Stage {
 async fn a_secret_that_cannot_be_read_is_named_with_the_remedy() {
     for (answer, expected) in [
         (
-            Secrets::Refused,
+            Answer::Refused,
             "cannot use ClusterProviderConfig/default: cannot read Secret system/token: secrets is forbidden: no access; \
              allow the provider's service account to get, list and watch Secrets in namespace system",
         ),
         (
-            Secrets::Silent,
+            Answer::Silent,
             "cannot use ClusterProviderConfig/default: cannot read Secret system/token: the API server has not answered \
              yet; this is tried again until the API server answers",
         ),
@@ -125,7 +125,7 @@ async fn a_secret_that_cannot_be_read_is_named_with_the_remedy() {
         assert_eq!(stage.resolve("default").await.unwrap_err(), expected);
         assert_eq!(
             stage.credentials.awaits_secret(),
-            answer == Secrets::Silent,
+            answer == Answer::Silent,
             "a refusal does not make the pod unready: one tenant could do that"
         );
     }
@@ -133,11 +133,11 @@ async fn a_secret_that_cannot_be_read_is_named_with_the_remedy() {
 
 #[tokio::test(start_paused = true)]
 async fn a_secret_that_can_be_read_at_last_is_announced() {
-    let mut stage = Stage::new(Secrets::Refused);
+    let mut stage = Stage::new(Answer::Refused);
     stage.list_configs();
     stage.resolve("default").await.unwrap_err();
     let mut changes = stage.credentials.changes();
-    stage.secrets.send_replace(Secrets::Listed);
+    stage.secrets.send_replace(Answer::Listed);
     let change = tokio::time::timeout(Duration::from_secs(120), changes.recv());
     let change = change.await.expect("who was told is told again").unwrap();
     assert!(matches!(&change, Change::Secret(secret) if secret.name == "token"));
@@ -146,8 +146,27 @@ async fn a_secret_that_can_be_read_at_last_is_announced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_secret_is_watched_while_somebody_asks_for_it() {
+    let mut stage = Stage::new(Answer::Listed);
+    stage.list_configs();
+    stage.resolve("default").await.unwrap();
+    let minute = Duration::from_secs(60);
+    let watched = |stage: &Stage| stage.credentials.secrets.lock().len();
+    for _ in 0..4 {
+        tokio::time::sleep(IDLE - minute).await;
+        assert_eq!(watched(&stage), 1);
+        stage.resolve("default").await.unwrap();
+    }
+    tokio::time::sleep(2 * IDLE).await;
+    assert_eq!(watched(&stage), 0);
+    let again = stage.resolve("default").await.unwrap();
+    assert_eq!(again.secret.expose(), b"token");
+    assert_eq!(watched(&stage), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_configuration_is_missing_only_when_the_list_is_there() {
-    let mut stage = Stage::new(Secrets::Listed);
+    let mut stage = Stage::new(Answer::Listed);
     let unknown = stage.resolve("other").await.unwrap_err();
     assert_eq!(
         unknown,
