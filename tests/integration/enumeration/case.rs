@@ -116,13 +116,18 @@ pub(super) struct Case {
     pub(super) fault: Fault,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Request(at) => write!(f, "request {at}"),
+            Self::Event { watch, nth } => write!(f, "event {nth} of the watch of {watch}"),
+        }
+    }
+}
+
 impl std::fmt::Display for Case {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.place {
-            Place::Request(at) => write!(f, "request {}, {at}", self.number)?,
-            Place::Event { watch, nth } => write!(f, "event {nth} of the watch of {watch}")?,
-        }
-        write!(f, ": {}", self.fault.label())
+        write!(f, "{}. {}: {}", self.number, self.place, self.fault.label())
     }
 }
 

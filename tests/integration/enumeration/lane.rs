@@ -1,19 +1,24 @@
 //! The cases of one kind, run side by side by a few tenants.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use futures::future::try_join_all;
-use tokio::time::timeout;
 
-use super::case::{Case, Fault};
+use super::case::{Case, Fault, Place};
 use super::lab::Lab;
 use super::plan::{self, Change, Course, Extent, Life, Pace, Phase};
 use super::row::Row;
-use super::tenant::{DEADLINE, SILENCE, Tenant};
+use super::tenant::{SILENCE, Tenant};
 use super::{ENOUGH, LANES, Outcome};
+
+/// How often a case is tried whose request or event does not come.
+const TRIES: usize = 3;
+/// How many of a kind's requests and events may have come to the undisturbed run by chance: what two events that arrive
+/// together cause is not always the same.
+const BY_CHANCE: usize = 2;
 
 /// Runs all cases of a kind.
 pub(super) async fn run(lab: &Lab, row: &'static Row, extent: Extent) -> Result<Outcome> {
@@ -38,6 +43,10 @@ struct Work<'l> {
     phases: Vec<Phase>,
     courses: Vec<Course>,
     lives: Mutex<VecDeque<Life>>,
+    /// How often a case of a phase was tried in vain, by what it says.
+    missed: Mutex<BTreeMap<(usize, String), usize>>,
+    /// What never came again, with the name of its phase.
+    by_chance: Mutex<BTreeSet<(String, Place)>>,
     outcome: Mutex<&'l mut Outcome>,
 }
 
@@ -109,6 +118,8 @@ async fn run_at(
         lives: Mutex::new(plan::lives(&phases, cases)),
         phases,
         courses,
+        missed: Mutex::default(),
+        by_chance: Mutex::default(),
         outcome: Mutex::new(outcome),
     };
     let mut lanes = vec![(0, Some(tenant))];
@@ -117,6 +128,7 @@ async fn run_at(
         .into_iter()
         .map(|(lane, tenant)| work.lane(format!("{name}-{lane}"), tenant));
     try_join_all(lanes).await?;
+    work.judge_chance();
     Ok(())
 }
 
@@ -196,16 +208,64 @@ impl Work<'_> {
     async fn live(&self, tenant: &mut Tenant<'_>, life: &Life) -> Result<(), (usize, Error)> {
         for (index, (phase, case)) in life.iter().enumerate() {
             let step = self.step(tenant, *phase, case.as_ref());
-            step.await.map_err(|error| (index, error))?;
-            if let Some(case) = case {
+            let met = step.await.map_err(|error| (index, error))?;
+            let Some(case) = case else { continue };
+            if met {
                 let key = (self.phases[*phase].name.clone(), case.fault.label());
                 *lock(&self.outcome).cases.entry(key).or_default() += 1;
+            } else {
+                self.try_again(*phase, case);
             }
         }
         Ok(())
     }
 
-    async fn step(&self, tenant: &mut Tenant<'_>, index: usize, case: Option<&Case>) -> Result<()> {
+    /// A case whose request did not come is for another life, for some time.
+    fn try_again(&self, phase: usize, case: &Case) {
+        let tries = {
+            let mut missed = lock(&self.missed);
+            let tries = missed.entry((phase, case.to_string())).or_default();
+            *tries += 1;
+            *tries
+        };
+        if tries == TRIES {
+            let name = self.phases[phase].name.clone();
+            lock(&self.by_chance).insert((name, case.place.clone()));
+            return;
+        }
+        let deletion = self.phases.len() - 2;
+        let first = if self.phases[phase].cold { phase } else { 0 };
+        let before = (first..phase).map(|phase| (phase, None));
+        let after = (phase != deletion).then_some((deletion, None));
+        let life = before.chain([(phase, Some(case.clone()))]).chain(after);
+        lock(&self.lives).push_back(life.collect());
+    }
+
+    /// Whether so little came by chance that what was run is the whole.
+    fn judge_chance(&self) {
+        let by_chance = lock(&self.by_chance);
+        let named: Vec<_> = by_chance
+            .iter()
+            .map(|(phase, place)| format!("{} {phase}: {place}", self.row.kind))
+            .collect();
+        let mut outcome = lock(&self.outcome);
+        if named.len() > BY_CHANCE {
+            outcome.failures.push(format!(
+                "the undisturbed run of {} was another than those that followed: these did not come again\n{}",
+                self.row.kind,
+                named.join("\n")
+            ));
+        }
+        outcome.by_chance.extend(named);
+    }
+
+    /// Goes through a phase. Whether the fault struck: the phase may end without what it waits for.
+    async fn step(
+        &self,
+        tenant: &mut Tenant<'_>,
+        index: usize,
+        case: Option<&Case>,
+    ) -> Result<bool> {
         let (phase, course) = (&self.phases[index], &self.courses[index]);
         let Some(case) = case else {
             if phase.cold {
@@ -220,27 +280,35 @@ impl Work<'_> {
                 tenant.interceptor.arm(None);
                 tenant.apply(phase).await?;
             }
-            return tenant.becomes(&course.state).await;
+            tenant.becomes(&course.state).await?;
+            return Ok(false);
         };
         tenant.kill().await?;
         begin(tenant, phase, Some(case)).await?;
-        if timeout(DEADLINE, tenant.interceptor.struck())
-            .await
-            .is_err()
-        {
-            let record: Vec<_> = tenant.interceptor.record();
-            let record: Vec<_> = record.iter().map(ToString::to_string).collect();
-            bail!(
-                "the request did not come; there were:\n{}",
-                record.join("\n")
-            );
+        let ended = async {
+            tenant.becomes(&course.state).await?;
+            tenant.silent(SILENCE).await;
+            anyhow::Ok(())
+        };
+        let struck = tokio::select! {
+            biased;
+            () = tenant.interceptor.struck() => true,
+            ended = ended => {
+                ended.context("the fault has not struck")?;
+                false
+            }
+        };
+        if !struck {
+            tenant.kill().await?;
+            return Ok(false);
         }
         if case.fault.kills() {
             tenant.kill().await?;
             let past = case.fault == Fault::DiesAfterAndIsShownThePast;
             tenant.launch(None, past);
         }
-        tenant.becomes(&course.state).await
+        tenant.becomes(&course.state).await?;
+        Ok(true)
     }
 
     fn note_failure(&self, tenant: &Tenant<'_>, step: &(usize, Option<Case>), error: &Error) {
