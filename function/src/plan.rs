@@ -70,6 +70,11 @@ pub fn platform(
         return Ok(teardown::platform(identity, &existing, claim.sweep));
     }
     let allocated = allocate(claim, &existing)?;
+    let priced = claim.regions.iter().any(has_servers);
+    let price_list = ready::of(observed.get(PRICING), &[]);
+    // Names of types are judged by the price list: a new platform waits for it, so that a misspelt one is refused before
+    // anything is made.
+    let judged = !priced || price_list.ready || !existing.is_empty();
     let facts = Facts::read(observed);
     let mut planner = Planner {
         platform: &identity.name,
@@ -111,11 +116,13 @@ pub fn platform(
         );
         let range = allocated.range;
         let spec = planner.region(region, allocated, neighbours, child.as_ref());
-        desired.push(Desired {
-            key: [REGION, &region.name].concat(),
-            object: region_object(identity, &region.name, &spec),
-            ready: ready.ready,
-        });
+        if judged {
+            desired.push(Desired {
+                key: [REGION, &region.name].concat(),
+                object: region_object(identity, &region.name, &spec),
+                ready: ready.ready,
+            });
+        }
         status.regions.push(row(region, range, &ready, child));
         parts.push(Part::new(format!("region {}", region.name), ready));
     }
@@ -129,8 +136,12 @@ pub fn platform(
     }
     Problems::of(planner.problems)?;
 
-    if claim.regions.iter().any(has_servers) {
-        desired.push(pricing(identity, &claim.provider.config_ref, observed));
+    if priced {
+        let ready = price_list.ready;
+        desired.push(pricing(identity, &claim.provider.config_ref, ready));
+    }
+    if !judged {
+        parts.push(Part::new("the price list", price_list));
     }
     if claim.protect {
         desired.push(protection(identity, root_kind, observed));
@@ -316,7 +327,7 @@ fn as_it_is(identity: &Identity, region: &str, child: View<'_>) -> Desired {
 }
 
 /// The price list, which is only read: names and prices of what the cloud offers.
-fn pricing(identity: &Identity, config: &ProviderConfigReference, observed: &Observed) -> Desired {
+fn pricing(identity: &Identity, config: &ProviderConfigReference, ready: bool) -> Desired {
     let platform = label::value(&identity.name);
     let object = Object {
         api_version: "hcloud.openova.io/v1alpha1",
@@ -339,7 +350,7 @@ fn pricing(identity: &Identity, config: &ProviderConfigReference, observed: &Obs
     Desired {
         key: PRICING.to_owned(),
         object: object.encode(),
-        ready: ready::of(observed.get(PRICING), &[]).ready,
+        ready,
     }
 }
 

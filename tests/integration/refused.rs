@@ -112,14 +112,13 @@ async fn a_claim_that_contradicts_itself_makes_nothing(world: &World) -> Result<
     )
     .await?;
 
-    for kind in ["XRegion", "XCluster", "Network", "Pricing", "Usage"] {
-        let made: Vec<_> = tenant.list(kind).await?;
-        let made: Vec<_> = made.iter().map(ResourceExt::name_any).collect();
-        ensure!(made.is_empty(), "{kind}: {made:?}");
-    }
-    let left = left(&tenant)?;
-    ensure!(left.is_empty(), "{left:?}");
-    ensure!(tenant.simulator.log().mutations().is_empty());
+    nothing_is_made(&tenant, &["Pricing", "Usage"]).await?;
+
+    // The price list has the names that the cloud knows: a new platform waits for it.
+    let unknown = pools(json!([{"name": "work", "count": 1, "serverTypes": ["cx43x"]}]));
+    tenant.apply(&tenant.platform("unknown", unknown)).await?;
+    refused(&tenant, "unknown", "spec.regions[0].clusters[0].nodePools[0].serverTypes[0]: the cloud has no server type \"cx43x\": did you mean cx43?").await?;
+    nothing_is_made(&tenant, &[]).await?;
 
     // What a schema can say, the API server says, and the claim is not even stored.
     let even = with_cluster(json!({"name": "main", "controlPlane": {"count": 4}}));
@@ -130,6 +129,19 @@ async fn a_claim_that_contradicts_itself_makes_nothing(world: &World) -> Result<
         ),
         Ok(()) => bail!("an even number of servers was accepted"),
     }
+    Ok(())
+}
+
+/// There is no infrastructure, here or in the cloud, nor are there objects of `more` kinds.
+async fn nothing_is_made(tenant: &Tenant<'_>, more: &[&str]) -> Result<()> {
+    for kind in ["XRegion", "XCluster", "Network"].iter().chain(more) {
+        let made = tenant.list(kind).await?;
+        let made: Vec<_> = made.iter().map(ResourceExt::name_any).collect();
+        ensure!(made.is_empty(), "{kind}: {made:?}");
+    }
+    let left = left(tenant)?;
+    ensure!(left.is_empty(), "{left:?}");
+    ensure!(tenant.simulator.log().mutations().is_empty());
     Ok(())
 }
 

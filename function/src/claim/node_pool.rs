@@ -103,7 +103,7 @@ pub struct NodePoolRequest {
     #[schemars(title = "Public addresses", extend("default" = {}))]
     pub public: Public,
 
-    /// Volumes that every server gets, in addition to its disk.
+    /// Volumes that every server gets, in addition to its disk. Only with a count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         title = "Volumes",
@@ -112,7 +112,8 @@ pub struct NodePoolRequest {
     )]
     pub volumes: Vec<Volume>,
 
-    /// Whether the cloud makes a daily backup of each disk, for a surcharge.
+    /// Whether the cloud makes a daily backup of each disk, for a surcharge. Only with a
+    /// count.
     #[serde(default)]
     #[schemars(title = "Backups")]
     pub backups: bool,

@@ -6,11 +6,10 @@
 
 mod cluster;
 mod load_balancer;
+pub(crate) mod network;
 mod pool;
 
 use std::fmt;
-
-use ipnet::IpNet;
 
 use super::cluster::{Distribution, EndpointRequest, KubeconfigSecret};
 use super::firewall::FirewallRule;
@@ -279,19 +278,8 @@ fn region(
         ));
     }
     let subnets = subnets(&path, &region.network, problems);
-    for (route, request) in region.network.routes.iter().enumerate() {
-        if request.destination.parse::<ipnet::Ipv4Net>().is_err() {
-            problems.push(Problem::new(
-                format!("{path}.network.routes[{route}].destination"),
-                format_args!(
-                    "{:?} is not an IPv4 range: write it like 0.0.0.0/0",
-                    request.destination
-                ),
-            ));
-        }
-    }
     for (rule, request) in region.firewall.rules.iter().enumerate() {
-        firewall_rule(&format!("{path}.firewall.rules[{rule}]"), request, problems);
+        network::rule(&format!("{path}.firewall.rules[{rule}]"), request, problems);
     }
     let clusters = cluster::all(&path, &region, profile, problems);
     load_balancer::all(&path, &region.load_balancers, &clusters, problems);
@@ -423,41 +411,6 @@ fn subnets(path: &str, network: &NetworkRequest, problems: &mut Vec<Problem>) ->
         ranges.push(range);
     }
     ranges
-}
-
-fn firewall_rule(path: &str, rule: &FirewallRule, problems: &mut Vec<Problem>) {
-    use super::firewall::FirewallProtocol;
-
-    let wants_port = rule.protocol != FirewallProtocol::Icmp;
-    if wants_port != rule.port.is_some() {
-        problems.push(Problem::new(
-            format!("{path}.port"),
-            "the protocols tcp and udp need a port, and icmp has none: add it or remove it",
-        ));
-    }
-    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
-    let is_range = |text: &str| match text.split_once('-') {
-        Some((first, last)) => matches!((port(first), port(last)), (Some(a), Some(b)) if a <= b),
-        None => port(text).is_some(),
-    };
-    if let Some(text) = rule.port.as_deref().filter(|text| !is_range(text)) {
-        problems.push(Problem::new(
-            format!("{path}.port"),
-            format_args!(
-                "{text:?} is not a port or a range of ports: write it like 443 or 30000-32767"
-            ),
-        ));
-    }
-    for (index, source) in rule.sources.iter().enumerate() {
-        if !source.parse::<IpNet>().is_ok_and(|net| net.trunc() == net) {
-            problems.push(Problem::new(
-                format!("{path}.sources[{index}]"),
-                format_args!(
-                    "{source:?} is not a range that starts at its first address: write it like 0.0.0.0/0 or 203.0.113.7/32"
-                ),
-            ));
-        }
-    }
 }
 
 fn one_management_cluster(regions: &[ValidRegion], problems: &mut Vec<Problem>) {

@@ -16,7 +16,7 @@ use crate::claim::network::{Network, Range, Subnet};
 use crate::claim::node_pool::NodePool;
 use crate::claim::platform::Provider;
 use crate::claim::ssh::SshKey;
-use crate::claim::validate::{Problem, ValidCluster, ValidRegion};
+use crate::claim::validate::{Problem, ValidCluster, ValidRegion, network};
 use crate::{k3s, name};
 
 /// Most servers and load balancers that the cloud attaches to a network.
@@ -107,6 +107,12 @@ impl Planner<'_> {
         self.removed_clusters(&object, recorded, &mut spec);
         self.load_balancers(&object, region, recorded, &mut spec);
         self.check_attachments(region, &spec);
+        network::routes(
+            &format!("{}.network", region.path()),
+            spec.network.cidr,
+            &spec.network.routes,
+            &mut self.problems,
+        );
         spec
     }
 

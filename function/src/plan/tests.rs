@@ -61,7 +61,17 @@ struct PlannedObject {
     ready: bool,
 }
 
+/// Plans with a price list that says nothing, unless it is among the children.
 fn plan(spec: Value, children: &[(&str, Value)]) -> Result<Planned, String> {
+    let mut children = children.to_vec();
+    if children.iter().all(|(key, _)| *key != PRICING) {
+        let ready = json!({"type": "Ready", "status": "True", "reason": "Available"});
+        children.push((PRICING, json!({"status": {"conditions": [ready]}})));
+    }
+    plan_from(spec, &children)
+}
+
+fn plan_from(spec: Value, children: &[(&str, Value)]) -> Result<Planned, String> {
     let composition = platform(&identity(), "Platform", &claim(spec), &observed(children))
         .map_err(|problems| problems.to_string())?;
     let desired = composition

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use provider_hcloud_api::{FirewallDirection, FirewallProtocol, FirewallRule};
 
 use crate::claim::firewall::{self, Firewall};
-use crate::claim::validate::Problem;
+use crate::claim::validate::{Problem, network};
 
 /// Most rules of a firewall in the cloud.
 const RULES: usize = 50;
@@ -52,7 +52,7 @@ pub(super) fn rules(firewall: &Firewall, problems: &mut Vec<Problem>) -> Vec<Fir
         });
     }
     for (index, rule) in firewall.rules.iter().enumerate() {
-        check(rule, &format!("spec.firewall.rules[{index}]"), problems);
+        network::rule(&format!("spec.firewall.rules[{index}]"), rule, problems);
         rules.push(of_user(rule));
     }
     if rules.len() > RULES {
@@ -111,38 +111,4 @@ fn range_of(text: &str) -> Option<IpNet> {
     };
     let address: IpAddr = text.parse().ok()?;
     Some(IpNet::new(address, prefix(&address)).ok()?.trunc())
-}
-
-fn check(rule: &firewall::FirewallRule, path: &str, problems: &mut Vec<Problem>) {
-    for (index, source) in rule.sources.iter().enumerate() {
-        let what_to_do = match source.parse::<IpNet>() {
-            Err(_) => {
-                "write it like 203.0.113.0/24, or 0.0.0.0/0 and ::/0 for everybody".to_owned()
-            }
-            Ok(range) if range.trunc() != range => format!("write {}", range.trunc()),
-            Ok(_) => continue,
-        };
-        problems.push(Problem::new(
-            format!("{path}.sources[{index}]"),
-            format_args!(
-                "{source:?} is not a range that starts at its first address: {what_to_do}"
-            ),
-        ));
-    }
-    if let Some(port) = rule.port.as_deref().filter(|port| !is_ports(port)) {
-        problems.push(Problem::new(
-            format!("{path}.port"),
-            format_args!("{port} is not a port or a range of ports: write one from 1 to 65535, or the lower one, a hyphen and the higher one"),
-        ));
-    }
-}
-
-fn is_ports(text: &str) -> bool {
-    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
-    match text.split_once('-') {
-        None => port(text).is_some(),
-        Some((low, high)) => {
-            matches!((port(low), port(high)), (Some(low), Some(high)) if low <= high)
-        }
-    }
 }

@@ -124,6 +124,7 @@ fn pool(
             ),
         ));
     }
+    servers_of_others(&path, request, problems);
     if request.gpu.is_some() && request.external.is_none() {
         problems.push(Problem::new(
             format!("{path}.gpu"),
@@ -164,6 +165,28 @@ fn pool(
         spread: request.spread,
         gpu: request.gpu.clone(),
         path,
+    }
+}
+
+/// What only servers that are made here can have.
+fn servers_of_others(path: &str, request: &NodePoolRequest, problems: &mut Vec<Problem>) {
+    let makers = match (&request.autoscaling, &request.external) {
+        (Some(_), _) => "the cluster autoscaler makes",
+        (None, Some(_)) => "others provide",
+        (None, None) => return,
+    };
+    let asked = [
+        ("volumes", !request.volumes.is_empty()),
+        ("backups", request.backups),
+    ];
+    for (what, _) in asked.into_iter().filter(|(_, asked)| *asked) {
+        problems.push(Problem::new(
+            format!("{path}.{what}"),
+            format_args!(
+                "{makers} the servers of pool {}, without {what}: remove {what}, or give a count instead",
+                request.name
+            ),
+        ));
     }
 }
 

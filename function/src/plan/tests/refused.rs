@@ -168,6 +168,13 @@ fn bad_input_is_refused_with_path_and_remedy() {
             "spec.regions[0].clusters[0].k3s.args.kubelet[0]: \"--max-pods=10\" is not an argument: write it as name=value, without dashes",
         ),
         (
+            at(
+                "/nodePools",
+                json!([{"name": "work", "autoscaling": {"max": 3}, "volumes": [{"name": "data", "size": 10}]}]),
+            ),
+            "spec.regions[0].clusters[0].nodePools[0].volumes: the cluster autoscaler makes the servers of pool work, without volumes: remove volumes, or give a count instead",
+        ),
+        (
             edited(base(), "/profile", json!("custom")),
             "spec.regions[0].clusters[0].controlPlane.count: the profile custom has no default: write 1, 3, 5 or 7",
         ),
@@ -202,10 +209,18 @@ fn bad_input_is_refused_with_path_and_remedy() {
         (
             edited(
                 base(),
+                "/regions/0/network",
+                json!({"routes": [{"destination": "0.0.0.0/0", "gateway": "10.9.0.2"}]}),
+            ),
+            "spec.regions[0].network.routes[0].gateway: 10.9.0.2 cannot be a gateway in the network 10.0.0.0/16: write the private address of the server that passes packets on",
+        ),
+        (
+            edited(
+                base(),
                 "/regions/0/firewall",
                 json!({"rules": [{"protocol": "tcp", "port": "80", "sources": ["10.0.0.1/8"]}]}),
             ),
-            "spec.regions[0].firewall.rules[0].sources[0]: \"10.0.0.1/8\" is not a range that starts at its first address: write it like 0.0.0.0/0 or 203.0.113.7/32",
+            "spec.regions[0].firewall.rules[0].sources[0]: \"10.0.0.1/8\" is not a range that starts at its first address: write 10.0.0.0/8",
         ),
         (
             edited(
@@ -420,10 +435,15 @@ fn names_of_the_cloud_are_judged_once_they_are_known() {
         "endpoint": {"loadBalancerType": "lb12"},
         "nodePools": [{"name": "work", "count": 1, "serverTypes": ["cx3", "huge"]}],
     }]))]});
+    let waiting = plan_from(spec.clone(), &[]).unwrap();
+    let keys: Vec<_> = waiting.desired.iter().map(|it| it.key.as_str()).collect();
+    assert_eq!(keys, ["pricing", "protection"], "nothing is known yet");
+    let row = &waiting.status["regions"][0];
+    assert_eq!((&row["name"], &row["ready"]), (&json!("a"), &json!(false)));
     assert_eq!(
         problems(spec.clone(), &[]),
         Vec::<String>::new(),
-        "nothing is known"
+        "the price list is empty"
     );
     assert_eq!(
         problems(spec.clone(), &[("pricing", pricing.clone())]),
