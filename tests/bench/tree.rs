@@ -9,7 +9,7 @@ use function_xplatform::environment::Environment;
 use function_xplatform::respond::Ttl;
 use function_xplatform::run::run;
 use function_xplatform::structpb::encode;
-use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, Simulator};
+use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, RateLimit, Simulator};
 use kube::ResourceExt;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::TypeMeta;
@@ -29,13 +29,18 @@ const REGIONS: usize = 8;
 /// Servers of each region: three for the control plane, the others in a pool.
 const SERVERS: usize = 50;
 const CONTROL_PLANE: usize = 3;
+/// Requests an hour. With the 3,600 that a new project has, of which the provider leaves half to others, they would be all
+/// that is measured: 400 servers with fixed addresses need 1,900.
+const LIMIT: u32 = 36_000;
 /// How long actions of the simulated cloud take.
 const ACTION: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(1200);
 const NAMESPACE: &str = "default";
-/// A public key whose private key nobody has.
-const SSH_KEY: &str =
-    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBW605CuChGxp2BjAbN2gpZzfd8i51FReX7BgOZH9X3H bench";
+/// Public keys whose private keys nobody has: the cloud takes each once.
+const SSH_KEYS: [&str; 2] = [
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBW605CuChGxp2BjAbN2gpZzfd8i51FReX7BgOZH9X3H bench",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBW605CuChGxp2BjAbN2gpZzfd8i51FReX7BgOZH9X3I bench",
+];
 /// Which object of its composite an object is.
 const KEY: &str = "crossplane.io/composition-resource-name";
 
@@ -64,6 +69,10 @@ pub(crate) async fn measure(table: &mut Table, built: &Built) -> Result<()> {
     let rig = Rig::start(Options::default()).await?;
     let simulator = Simulator::start(hcloud_simulator::Options {
         actions: ActionMode::Automatic(ACTION),
+        rate_limit: RateLimit {
+            limit: LIMIT,
+            interval: Duration::from_secs(3600) / LIMIT,
+        },
         ..hcloud_simulator::Options::default()
     })
     .await?;
@@ -72,7 +81,7 @@ pub(crate) async fn measure(table: &mut Table, built: &Built) -> Result<()> {
         rig.install_xplatform(built, CLAIMS).await?;
         rig.apply(&provider_config(&simulator)).await?;
         // Core watches a kind several times when several composites compose it for the first time at the same moment.
-        become_ready(&rig, &claim("first", 1, CONTROL_PLANE)).await?;
+        become_ready(&rig, &claim("first", SSH_KEYS[0], 1, CONTROL_PLANE)).await?;
         platform(table, &rig, &simulator).await
     };
     let measured = measured.await.map_err(|error| error.context(rig.report()));
@@ -100,7 +109,7 @@ fn provider_config(simulator: &Simulator) -> String {
     format!("{secret}\n---\n{config}\n")
 }
 
-fn claim(name: &str, regions: usize, servers: usize) -> Value {
+fn claim(name: &str, ssh_key: &str, regions: usize, servers: usize) -> Value {
     let locations = ["fsn1", "nbg1", "hel1"];
     let regions: Vec<_> = (0..regions)
         .map(|index| {
@@ -111,7 +120,7 @@ fn claim(name: &str, regions: usize, servers: usize) -> Value {
             json!({
                 "name": format!("r{index}"),
                 "location": locations[index % locations.len()],
-                "sshKeys": [{"name": "admin", "publicKey": SSH_KEY}],
+                "sshKeys": [{"name": "admin", "publicKey": ssh_key}],
                 "clusters": [cluster],
             })
         })
@@ -181,7 +190,8 @@ async fn platform(table: &mut Table, rig: &Rig, simulator: &Simulator) -> Result
     let updates = Updates::watch(&rig.client(), &kinds, NAMESPACE).await?;
     let kubernetes = kubernetes_requests(rig).await?;
     simulator.log().clear();
-    let took = become_ready(rig, &claim("large", REGIONS, SERVERS)).await?;
+    let large = claim("large", SSH_KEYS[1], REGIONS, SERVERS);
+    let took = become_ready(rig, &large).await?;
     let kubernetes = kubernetes_requests(rig).await? - kubernetes;
     let hetzner = simulator.log().entries().len();
 
