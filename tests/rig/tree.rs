@@ -19,7 +19,7 @@ pub struct Node {
     pub name: String,
     /// Status of the condition `Synced`, if there is one.
     pub synced: Option<String>,
-    /// Status of the condition `Ready`, if there is one.
+    /// Status of the condition `Ready`, if there is one. Secrets and config maps have none: they are ready when they exist.
     pub ready: Option<String>,
     /// What hinders it, for a person.
     pub message: String,
@@ -146,12 +146,40 @@ fn node(types: &TypeMeta, object: &DynamicObject, children: Vec<Node>) -> Node {
             (found["status"] == "False").then(|| found["message"].as_str().unwrap_or_default())
         })
         .find(|message| !message.is_empty());
+    let exists = (types.api_version == "v1").then(|| "True".to_owned());
     Node {
         kind: types.kind.clone(),
         name: object.name_any(),
         synced: status("Synced"),
-        ready: status("Ready"),
+        ready: status("Ready").or(exists),
         message: message.unwrap_or_default().to_owned(),
         children,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(object: Value) -> Node {
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
+        let types = object.types.clone().unwrap();
+        node(&types, &object, Vec::new())
+    }
+
+    #[test]
+    fn a_secret_is_ready_when_it_exists_and_a_network_when_it_says_so() {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}});
+        assert!(read(secret).is_ready());
+        let mut network = json!({
+            "apiVersion": "hcloud.openova.io/v1alpha1",
+            "kind": "Network",
+            "metadata": {"name": "a"},
+        });
+        assert!(!read(network.clone()).is_ready());
+        network["status"] = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+        assert!(read(network).is_ready());
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Parser;
 use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, Simulator};
 use k8s_openapi::api::core::v1::Secret;
@@ -74,13 +74,15 @@ async fn run(args: &Args) -> Result<()> {
         _ = terminate.recv() => bail!("terminated"),
     };
     let shown = tokio::select! {
-        shown = sandbox.show(args, &mut screen) => shown,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        shown = sandbox.show(args, &mut screen) => shown.map(|()| true),
+        _ = interrupt.recv() => Ok(false),
+        _ = terminate.recv() => Ok(false),
     };
     let result = match shown {
-        Ok(()) if args.once => Ok(()),
-        Ok(()) => {
+        Ok(true) if args.once => Ok(()),
+        Ok(false) if args.once => Err(anyhow!("stopped before everything was ready")),
+        Ok(false) => Ok(()),
+        Ok(true) => {
             sandbox.explain(&mut screen).await?;
             tokio::select! {
                 _ = interrupt.recv() => {}
