@@ -25,7 +25,7 @@ use crate::world::{SOON, find_condition};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/provider");
 /// Longer than every wait of the provider that is not a failure.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 /// After this time without a request nothing more is expected: longer than any wait between two requests of an
 /// undisturbed phase.
 pub(super) const SILENCE: Duration = Duration::from_millis(1500);
