@@ -101,6 +101,8 @@ fn canonical(text: &str) -> String {
             result.push_str("<other uid>");
         } else if is_time(word) {
             result.push_str("<time>");
+        } else if is_backup_window(word) {
+            result.push_str("<backup window>");
         } else if is_mac(word) {
             result.push_str("<mac>");
         } else if is_name_of_address(word) {
@@ -158,6 +160,13 @@ fn is_uid(word: &str) -> bool {
 
 fn is_time(word: &str) -> bool {
     word.len() >= 20 && word.ends_with('Z') && word.as_bytes().get(10) == Some(&b'T')
+}
+
+/// The cloud chooses one of six for each server.
+fn is_backup_window(word: &str) -> bool {
+    let hours: Vec<_> = word.split('-').collect();
+    let is_hour = |text: &&str| text.len() == 2 && text.parse::<u8>().is_ok_and(|hour| hour < 24);
+    hours.len() == 2 && hours.iter().all(is_hour)
 }
 
 fn is_mac(word: &str) -> bool {
