@@ -249,6 +249,8 @@ mod tests {
         );
         let special = server("special", "hel1", false, false);
         assert_eq!(special, of("1", "2026-11-01"));
+        let special = facts.server("special", "hel1", false, false).unwrap();
+        assert_eq!(special.gross_monthly, "2");
         // No address is sold there.
         assert_eq!(server("special", "hel1", false, true), None);
         assert_eq!(server("cx33", "hel1", false, false), None);
