@@ -169,17 +169,36 @@ impl ObjectKind for Servers {
         if timeout.is_zero() || until.is_some_and(|until| until <= now) {
             return Ok(());
         }
-        if begun.is_none() && server.is_running() {
-            let servers = project.client.servers();
-            let mut labels = server.labels.clone();
-            let stamp = Stamp::new(now, DELETION).to_string();
-            labels.insert(MAINTENANCE.to_owned(), stamp);
-            servers.set_labels(server.id, &labels).await?;
-            servers.command(server.id, "shutdown").await?;
+        if server.is_running() {
+            ask_to_shut_down(project, server, begun).await?;
         }
         let message = format!("server {} shuts down before its deletion", server.id);
         Err(Error::Waiting(message))
     }
+}
+
+/// Begins the time that the server is given, if it has not begun, and asks as often as it takes to be heard.
+async fn ask_to_shut_down(
+    project: &Project,
+    server: &hcloud::Server,
+    begun: Option<Stamp>,
+) -> Result<(), Error> {
+    let servers = project.client.servers();
+    let now = project.clock.now();
+    let mut labels = server.labels.clone();
+    let has_begun = begun.is_some();
+    let stamp = begun.unwrap_or_else(|| Stamp::new(now, DELETION));
+    if !stamp.is_to_be_asked(now) {
+        return Ok(());
+    }
+    if !has_begun {
+        labels.insert(MAINTENANCE.to_owned(), stamp.to_string());
+        servers.set_labels(server.id, &labels).await?;
+    }
+    servers.command(server.id, "shutdown").await?;
+    labels.insert(MAINTENANCE.to_owned(), stamp.asked(now).to_string());
+    servers.set_labels(server.id, &labels).await?;
+    Ok(())
 }
 
 /// What the server costs with all that was made for it alone.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! setup:        attach, ISO, rescue ─> power on ─> remove the mark          (a new server; the mark is set by its create)
-//! maintenance:  mark, shut down ─> (wait, cut the power) ─> change ─> power on ─> remove the mark
+//! maintenance:  mark, shut down ─> (wait, ask again, cut the power) ─> change ─> power on ─> remove the mark
 //! ```
 //!
 //! Every position on these ways is told by the server alone: its status and its marks. So each reconcile goes on where
@@ -233,18 +233,21 @@ fn switch_off(
         .maintenance
         .as_ref()
         .filter(|stamp| stamp.is_of(purpose));
-    let step = match begun.map(|stamp| stamp.after(signed(timeout))) {
+    match begun {
         None => {
-            let stamp = Stamp::new(now, purpose).to_string();
-            let mark = Step::Mark(vec![(MAINTENANCE, Some(stamp)), (REFUSED, None)]);
-            assessment.steps.push(mark);
+            let stamp = Stamp::new(now, purpose);
+            let begin = (MAINTENANCE, Some(stamp.to_string()));
+            assessment
+                .steps
+                .push(Step::Mark(vec![begin, (REFUSED, None)]));
             if timeout.is_zero() {
-                Step::PowerOff
+                assessment.steps.push(Step::PowerOff);
             } else {
-                Step::Shutdown
+                assessment.steps.extend(shut_down(stamp, now));
             }
         }
-        Some(until) if until > now => {
+        Some(stamp) if stamp.after(signed(timeout)) > now => {
+            let until = stamp.after(signed(timeout));
             assessment.readiness = Readiness::Unavailable {
                 message: format!(
                     "the server shuts down, so that {} can change; its power is cut at {until}",
@@ -252,14 +255,22 @@ fn switch_off(
                 ),
                 recheck: SOON.min(duration(until.duration_since(now))),
             };
-            return;
+            if !stamp.is_to_be_asked(now) {
+                return;
+            }
+            assessment.steps.extend(shut_down(stamp.clone(), now));
         }
-        Some(_) => Step::PowerOff,
-    };
-    assessment.steps.push(step);
+        Some(_) => assessment.steps.push(Step::PowerOff),
+    }
     switched
         .into_iter()
         .for_each(|difference| assessment.drift.push(difference));
+}
+
+/// Recorded afterwards: until then it is asked for again.
+fn shut_down(stamp: Stamp, now: Timestamp) -> [Step; 2] {
+    let asked = stamp.asked(now).to_string();
+    [Step::Shutdown, Step::Mark(vec![(MAINTENANCE, Some(asked))])]
 }
 
 /// A server that is off: everything can be changed. It is started again when it was we who stopped it, or when the spec

@@ -66,11 +66,15 @@ impl<'a> Marks<'a> {
     }
 }
 
-/// Since when something goes on, and for which changes.
+/// How long a server is given to react to a shutdown before it is asked again.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
+
+/// Since when something goes on, for which changes, and when the server was last asked to shut down for them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Stamp {
     since: Timestamp,
     of: String,
+    asked: Option<Timestamp>,
 }
 
 impl Stamp {
@@ -78,8 +82,23 @@ impl Stamp {
     pub(super) fn new(since: Timestamp, of: &str) -> Self {
         let mut digest = digest(of.as_bytes());
         digest.truncate(8);
-        let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
-        Self { since, of: digest }
+        Self {
+            since: whole_second(since),
+            of: digest,
+            asked: None,
+        }
+    }
+
+    /// The same, once the server was asked to shut down.
+    pub(super) fn asked(mut self, now: Timestamp) -> Self {
+        self.asked = Some(whole_second(now));
+        self
+    }
+
+    /// Whether to ask the server to shut down: it never was, or did not hear it, as one that is still booting.
+    pub(super) fn is_to_be_asked(&self, now: Timestamp) -> bool {
+        let until = self.asked.map(|asked| after(asked, PATIENCE));
+        until.is_none_or(|until| until <= now)
     }
 
     /// Whether it is for these changes.
@@ -88,22 +107,36 @@ impl Stamp {
     }
 
     /// The moment `after` its beginning.
-    pub(super) fn after(&self, after: SignedDuration) -> Timestamp {
-        self.since.saturating_add(after).unwrap_or(Timestamp::MAX)
+    pub(super) fn after(&self, span: SignedDuration) -> Timestamp {
+        after(self.since, span)
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        let (seconds, of) = text.split_once('.')?;
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let moment = |seconds: &str| Timestamp::from_second(seconds.parse().ok()?).ok();
+        let mut parts = text.splitn(3, '.');
         Some(Self {
-            since: Timestamp::from_second(seconds.parse().ok()?).ok()?,
-            of: of.to_owned(),
+            since: moment(parts.next()?)?,
+            of: parts.next()?.to_owned(),
+            asked: parts.next().and_then(moment),
         })
     }
 }
 
+fn whole_second(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
+}
+
+fn after(moment: Timestamp, span: SignedDuration) -> Timestamp {
+    moment.saturating_add(span).unwrap_or(Timestamp::MAX)
+}
+
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.since.as_second(), self.of)
+        write!(f, "{}.{}", self.since.as_second(), self.of)?;
+        match self.asked {
+            Some(asked) => write!(f, ".{}", asked.as_second()),
+            None => Ok(()),
+        }
     }
 }
 
@@ -137,6 +170,21 @@ mod tests {
         for odd in ["", "1", "x.abc", "99999999999999999999.abc"] {
             assert_eq!(Stamp::parse(odd), None, "{odd}");
         }
+    }
+
+    #[test]
+    fn a_server_is_asked_again_when_it_was_not_heard() {
+        let at = |second: i64| Timestamp::from_second(1_000 + second).unwrap();
+        let stamp = Stamp::new(at(0), "serverType=cx33");
+        assert!(stamp.is_to_be_asked(at(0)), "never asked");
+        let asked = stamp.asked(at(2));
+        let text = asked.to_string();
+        assert_eq!(labels::check_value(&text), Ok(()), "{text}");
+        assert_eq!(Stamp::parse(&text).as_ref(), Some(&asked));
+        assert!(asked.is_of("serverType=cx33"));
+        assert_eq!(asked.after(SignedDuration::from_secs(60)), at(60));
+        assert!(!asked.is_to_be_asked(at(16)));
+        assert!(asked.is_to_be_asked(at(17)));
     }
 
     #[test]

@@ -189,13 +189,21 @@ fn a_change_that_needs_the_server_off_goes_through_its_stations() {
     let spec = json!({"serverType": "cx33"});
     let begun = |at: &str| stamp("serverType=cx33", at);
     let recent = begun("2026-11-21T08:00:00Z");
+    let asked_at = |at: &str| {
+        let stamp = Stamp::parse(&recent).unwrap();
+        stamp.asked(at.parse().unwrap()).to_string()
+    };
+    let asked = asked_at("2026-11-21T08:00:06Z");
+    let asked_in_vain = asked_at("2026-11-21T08:00:05Z");
     let long_ago = begun("2026-11-21T07:59:20Z");
     let off = json!({"status": "off"});
     let bigger = json!({"server_type": {"id": 2, "name": "cx33"}});
     #[rustfmt::skip]
-    let rows: [(&str, Value, &str, &str); 8] = [
-        ("it runs", json!({}), "serverType | +maintenance -refused Shutdown", "available"),
-        ("it shuts down", marked("maintenance", &recent, &json!({})), " | ", "unavailable"),
+    let rows: [(&str, Value, &str, &str); 10] = [
+        ("it runs", json!({}), "serverType | +maintenance -refused Shutdown +maintenance", "available"),
+        ("it could not be asked", marked("maintenance", &recent, &json!({})), "serverType | Shutdown +maintenance", "unavailable"),
+        ("it shuts down", marked("maintenance", &asked, &json!({})), " | ", "unavailable"),
+        ("it was not heard", marked("maintenance", &asked_in_vain, &json!({})), "serverType | Shutdown +maintenance", "unavailable"),
         ("it is stopping", marked("maintenance", &recent, &json!({"status": "stopping"})), " | ", "unavailable"),
         ("it does not obey", marked("maintenance", &long_ago, &json!({})), "serverType | PowerOff", "available"),
         ("it is off", marked("maintenance", &recent, &off), "serverType | ChangeType", "unavailable"),
@@ -219,7 +227,7 @@ fn another_purpose_begins_anew() {
     );
     assert_eq!(
         told(&assessment),
-        "serverType | +maintenance -refused Shutdown"
+        "serverType | +maintenance -refused Shutdown +maintenance"
     );
 }
 
@@ -271,7 +279,7 @@ fn a_change_that_was_refused_is_not_tried_again_for_an_hour() {
     );
     assert_eq!(retry, Retry::After(HELD));
 
-    let shutdown = "serverType | +maintenance -refused Shutdown";
+    let shutdown = "serverType | +maintenance -refused Shutdown +maintenance";
     assert_eq!(
         told(&at("2026-11-21T08:30:00Z", &spec, &refused, &facts())),
         shutdown,
@@ -318,7 +326,7 @@ fn power_is_switched_only_when_the_spec_says_so() {
     let running = now(&json!({"powerState": "Stopped"}), &json!({}));
     assert_eq!(
         told(&running),
-        "powerState | +maintenance -refused Shutdown"
+        "powerState | +maintenance -refused Shutdown +maintenance"
     );
 }
 
@@ -341,8 +349,12 @@ fn a_reset_that_is_due_is_not_forgotten() {
 #[test]
 fn a_replacement_is_reported_when_nothing_else_goes_on() {
     let spec = json!({"image": {"name": "debian-12"}, "placementGroupId": "6"});
-    let begun = stamp("placementGroupId=6", "2026-11-21T08:00:00Z");
-    let waiting = now(&spec, &marked("maintenance", &begun, &json!({})));
+    let begun = Stamp::new(
+        "2026-11-21T08:00:00Z".parse().unwrap(),
+        "placementGroupId=6",
+    );
+    let asked = begun.asked(NOW.parse().unwrap()).to_string();
+    let waiting = now(&spec, &marked("maintenance", &asked, &json!({})));
     assert_eq!(told(&waiting), " | ", "looked at again soon");
     let done = now(&spec, &json!({"placement_group": {"id": 6}}));
     assert_eq!(
