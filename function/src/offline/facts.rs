@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use provider_hcloud_api::money::Money;
 use provider_hcloud_api::{
     LoadBalancerTypeObservation, LocationPrice, Price, PricingObservation, ServerTypeObservation,
     TypePrices,
@@ -151,14 +150,14 @@ impl Facts {
     /// What a volume of so many GB costs.
     pub(super) fn volume(&self, size: u64) -> Option<Price> {
         let each = self.list.volume_per_gb_month.as_ref()?;
-        let times = |amount: &str| Some(Money::parse(amount)?.times(size)?.exact());
-        Some(Price {
+        let one = Price {
             currency: self.list.currency.clone(),
-            net_monthly: times(&each.net)?,
-            gross_monthly: times(&each.gross)?,
+            net_monthly: each.net.clone(),
+            gross_monthly: each.gross.clone(),
             observed_at: self.list.observed_at.clone(),
             ..Price::default()
-        })
+        };
+        one.times(size)
     }
 
     fn listed(&self, price: &LocationPrice) -> Price {

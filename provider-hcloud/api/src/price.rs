@@ -56,6 +56,11 @@ impl Price {
         self.each(|amount, _| amount.plus(amount.percent(percent)?), None)
     }
 
+    /// What so many of it cost.
+    pub fn times(&self, quantity: u64) -> Option<Self> {
+        self.each(|amount, _| amount.times(quantity), None)
+    }
+
     /// Computes each amount from it and its counterpart. An hourly amount without counterpart is not known.
     fn each(
         &self,
@@ -140,6 +145,11 @@ mod tests {
         assert_eq!(
             server.with_surcharge("20.0000000000"),
             Some(price("10.188", Some("0.01632"), "EUR", "2026-11-03"))
+        );
+        let gigabyte = price("0.0572", None, "EUR", "2026-11-03");
+        assert_eq!(
+            gigabyte.times(50),
+            Some(price("2.86", None, "EUR", "2026-11-03"))
         );
         let monthly = price("0.5", None, "EUR", "2026-11-03");
         assert_eq!(

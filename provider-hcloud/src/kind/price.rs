@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::{Amount, LocationPrice, Price, money::Money};
+use api::{Amount, LocationPrice, Price};
 use jiff::tz::TimeZone;
 
 use super::Project;
@@ -64,16 +64,14 @@ pub(super) fn of_size(
     size: i64,
 ) -> Option<Price> {
     let each = each?;
-    let size = u64::try_from(size).ok()?;
-    let times = |amount: &str| Some(Money::parse(amount)?.times(size)?.exact());
-    Some(Price {
+    let one = Price {
         currency: list.pricing.currency.clone(),
-        net_monthly: times(&each.net)?,
-        gross_monthly: times(&each.gross)?,
-        net_hourly: None,
-        gross_hourly: None,
+        net_monthly: each.net.clone(),
+        gross_monthly: each.gross.clone(),
         observed_at: day(list),
-    })
+        ..Price::default()
+    };
+    one.times(u64::try_from(size).ok()?)
 }
 
 /// Prices of one type in all locations.
