@@ -96,6 +96,9 @@ pub trait Managed: Send + Sync {
     /// Creates the external resource.
     fn create(&self) -> BoxFuture<'_, Result<Created, ExternalError>>;
 
+    /// Leaves all observed differences alone but those that the creation left to be done.
+    fn keep_completion(&mut self);
+
     /// Removes the differences that were observed and can be removed in place.
     fn update(&self) -> BoxFuture<'_, Result<(), ExternalError>>;
 
@@ -276,6 +279,12 @@ impl<C: Connector> Managed for Typed<C> {
             let (external, desired) = self.access()?;
             external.create(desired).await
         })
+    }
+
+    fn keep_completion(&mut self) {
+        if let Some(seen) = &mut self.seen {
+            seen.drift.keep_completion();
+        }
     }
 
     fn update(&self) -> BoxFuture<'_, Result<(), ExternalError>> {

@@ -234,6 +234,8 @@ pub enum Remedy {
     /// The external resource can be changed.
     #[default]
     InPlace,
+    /// The external resource can be changed, and its creation is not complete before: who may create may do this.
+    Completion,
     /// The external resource has to be deleted and created again, which somebody has to approve.
     Replacement,
     /// The external resource is fine as it is, and its successor will be as desired. It can be replaced at once as well.
@@ -309,7 +311,26 @@ impl Drift {
 
     /// Whether something can be changed in place.
     pub fn in_place(&self) -> bool {
-        self.0.iter().any(|d| d.remedy == Remedy::InPlace)
+        let in_place = [Remedy::InPlace, Remedy::Completion];
+        self.0.iter().any(|d| in_place.contains(&d.remedy))
+    }
+
+    /// Whether the creation is not complete.
+    pub fn is_unfinished(&self) -> bool {
+        self.0.iter().any(|d| d.remedy == Remedy::Completion)
+    }
+
+    /// The same differences, as what a creation left to be done.
+    pub fn into_completion(mut self) -> Self {
+        for difference in &mut self.0 {
+            difference.remedy = Remedy::Completion;
+        }
+        self
+    }
+
+    /// Leaves out all but what a creation left to be done.
+    pub fn keep_completion(&mut self) {
+        self.0.retain(|d| d.remedy == Remedy::Completion);
     }
 
     /// Whether something is not as desired before the external resource is replaced.
@@ -319,7 +340,8 @@ impl Drift {
 
     /// Names the change that only a replacement can bring about: `field=desired`, several separated by `;`.
     pub fn replacement(&self) -> Option<String> {
-        let replaced = self.0.iter().filter(|d| d.remedy != Remedy::InPlace);
+        let by_replacement = [Remedy::Replacement, Remedy::Succession];
+        let replaced = self.0.iter().filter(|d| by_replacement.contains(&d.remedy));
         let changes: Vec<_> = replaced
             .map(|Difference { field, desired, .. }| format!("{field}={desired}"))
             .collect();

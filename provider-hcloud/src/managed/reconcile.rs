@@ -383,6 +383,7 @@ impl Pass<'_> {
                 Some(Observation::Present(present)) => Outside::Present {
                     external_name: &present.external_name,
                     drifted: present.drift.in_place(),
+                    unfinished: present.drift.is_unfinished(),
                     replacement: replacement.as_deref(),
                     unfit: present.drift.needs_replacement(),
                     broken: matches!(present.readiness, Readiness::Broken { .. }),

@@ -85,6 +85,11 @@ impl Pass<'_> {
                 self.late_initialize(&present).await
             }
             (Step::Update, Some(Observation::Present(present))) => self.update(&present).await,
+            (Step::Complete, Some(Observation::Present(mut present))) => {
+                present.drift.keep_completion();
+                self.object.keep_completion();
+                self.update(&present).await
+            }
             (Step::AwaitApproval, Some(Observation::Present(present))) => {
                 self.await_approval(&present).await
             }
@@ -99,6 +104,7 @@ impl Pass<'_> {
                 | Step::Record
                 | Step::LateInitialize
                 | Step::Update
+                | Step::Complete
                 | Step::AwaitApproval
                 | Step::Replace
                 | Step::Delete
@@ -450,6 +456,7 @@ fn name_of(step: &Step) -> &'static str {
         Step::Record => "record",
         Step::LateInitialize => "late_initialize",
         Step::Update => "update",
+        Step::Complete => "complete",
         Step::AwaitApproval => "await_approval",
         Step::Replace => "replace",
         Step::Delete => "delete",
