@@ -200,8 +200,8 @@ pub struct ServerParameters {
     #[schemars(length(max = 10))]
     pub networks: Option<Vec<ServerNetworkChoice>>,
 
-    /// Ids of the firewalls that filter the public interface, at most five. The list is complete:
-    /// others are removed, unless they apply by label.
+    /// Ids of the firewalls that filter the public interface, at most five. What is taken off this
+    /// list is removed from the server; what others have applied to it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::ids", length(max = 5))]
     pub firewall_ids: Option<Vec<String>>,

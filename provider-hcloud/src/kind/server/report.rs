@@ -1,6 +1,6 @@
 //! What is reported of a server.
 
-use std::net::Ipv6Addr;
+use std::{collections::BTreeSet, net::Ipv6Addr};
 
 use api::{Price, ServerImage, ServerObservation, ServerPrivateNet};
 use ipnet::Ipv6Net;
@@ -48,6 +48,7 @@ pub(super) fn report(
         primary_ipv6_id: ipv6.and_then(|ip| ip.id).map(report_id),
         private_nets: private_nets(server),
         firewalls: sorted(public.firewalls.iter().map(|firewall| firewall.id)),
+        own_firewalls: own_firewalls(server, before),
         placement_group: server.placement_group.map(|group| report_id(group.id)),
         volumes: sorted(server.volumes.iter().copied()),
         load_balancers: sorted(server.load_balancers.iter().copied()),
@@ -74,6 +75,26 @@ pub(super) fn report(
         last_failed_creation: before.and_then(|before| before.last_failed_creation.clone()),
         created: report_time(server.created.as_deref()),
     }
+}
+
+/// Those firewalls of before that still apply.
+fn own_firewalls(server: &Server, before: Option<&ServerObservation>) -> Vec<i64> {
+    let own = before.map_or(&[][..], |before| &before.own_firewalls);
+    let found = server.public_net.firewalls.iter().map(|found| found.id);
+    sorted(found.filter(|id| own.contains(&report_id(*id))))
+}
+
+/// Adds the firewalls that the spec names: what it named once is taken away when it is no longer named.
+pub(super) fn count_own_firewalls(report: &mut ServerObservation, wanted: Option<&BTreeSet<u64>>) {
+    let wanted = wanted.into_iter().flatten().map(|id| report_id(*id));
+    let applied = wanted.filter(|id| report.firewalls.contains(id));
+    let own: BTreeSet<i64> = report
+        .own_firewalls
+        .iter()
+        .copied()
+        .chain(applied)
+        .collect();
+    report.own_firewalls = own.into_iter().collect();
 }
 
 /// Counts this server among those whose creation failed, once. How many there were before it.

@@ -60,6 +60,7 @@ fn differences(spec: &Value, observed: &Value) -> Vec<String> {
     let (wish, server) = (wish(spec), server(observed));
     let facts = Facts {
         server_types: known(),
+        own_firewalls: BTreeSet::from([4, 9]),
         by_label: BTreeSet::from([9]),
         ..Facts::default()
     };
@@ -153,7 +154,7 @@ fn networks_are_attached_detached_and_moved() {
 }
 
 #[test]
-fn firewalls_that_apply_by_label_stay() {
+fn firewalls_of_others_stay() {
     let with = |ids: &[u64]| {
         let firewalls: Vec<_> = ids.iter().map(|id| json!({"id": id})).collect();
         json!({"public_net": {"firewalls": firewalls}})
@@ -177,6 +178,19 @@ fn firewalls_that_apply_by_label_stay() {
             with(&[4]),
             &["firewallIds: desired none, observed 4 -> Now([TakeFirewallAway(4)])"],
         ),
+        (
+            "no list any more",
+            json!({}),
+            with(&[4]),
+            &["firewallIds: desired none, observed 4 -> Now([TakeFirewallAway(4)])"],
+        ),
+        (
+            "applied by others",
+            json!({"firewallIds": ["3"]}),
+            with(&[3, 5]),
+            &[],
+        ),
+        ("never managed", json!({}), with(&[5]), &[]),
     ]);
 }
 
