@@ -37,6 +37,11 @@ pub struct Args {
     #[arg(long, env = "MAX_RECONCILE_RATE", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_reconcile_rate: u16,
 
+    /// The part of each project's request limit that is used, in percent. The rest is left to the project's other
+    /// clients: cloud controller manager, CSI driver, autoscaler, people.
+    #[arg(long, env = "REQUEST_SHARE", default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub request_share: u8,
+
     /// Accept management policies other than the default.
     #[arg(
         long,
@@ -150,6 +155,11 @@ mod tests {
         assert_eq!(given.sync, Duration::from_secs(1800));
         assert_eq!(given.poll, Duration::from_secs(90));
         assert_eq!(given.max_reconcile_rate, 7);
+        assert_eq!(given.request_share, 50);
+        assert_eq!(args(&["--request-share=80"]).unwrap().request_share, 80);
+        for share in ["0", "101", "x"] {
+            args(&["--request-share", share]).unwrap_err();
+        }
         for (flag, expected) in [
             ("--enable-management-policies", true),
             ("--enable-management-policies=true", true),
