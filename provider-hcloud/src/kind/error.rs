@@ -121,11 +121,12 @@ impl Error {
                 return ExternalError::with_unknown_outcome(self);
             }
             Self::Api(error) => retry(error, clock),
-            Self::Held { .. } => Retry::After(HELD),
-            Self::Waiting(_) => Retry::After(SOON),
+            Self::Held { .. } => Retry::Patiently(HELD),
+            // Whoever has the name may be about to go.
+            Self::Waiting(_) | Self::NameTaken { .. } => Retry::Patiently(SOON),
             Self::Later { retry, .. } => *retry,
-            // Whoever has the name may be about to go; whoever makes the Secret may be about to come.
-            Self::NameTaken { .. } | Self::Secret(_) => Retry::BackOff,
+            // Whoever makes the Secret may be about to come.
+            Self::Secret(_) => Retry::BackOff,
             Self::ExternalName(_)
             | Self::Label(_)
             | Self::Required(_)
@@ -140,8 +141,8 @@ impl Error {
 /// What to do about a failed call: one decision for each class.
 fn retry(error: &hcloud::Error, clock: &Clock) -> Retry {
     match error.class() {
-        Class::Conflict | Class::Locked => Retry::After(SOON),
-        Class::InUse => Retry::After(HELD),
+        Class::Conflict | Class::Locked => Retry::Patiently(SOON),
+        Class::InUse => Retry::Patiently(HELD),
         Class::RateLimited => {
             let full = error.retry_at().unwrap_or_else(|| clock.now());
             let wait = Duration::try_from(full.duration_since(clock.now())).unwrap_or_default();

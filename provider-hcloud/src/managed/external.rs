@@ -383,6 +383,8 @@ pub enum Retry {
     BackOff,
     /// After this time, for example when a budget is full again.
     After(Duration),
+    /// After this time, and the later the more often: others have to do something first.
+    Patiently(Duration),
     /// When the spec changes; at the next poll at the latest.
     OnChange,
 }

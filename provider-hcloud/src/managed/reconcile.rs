@@ -26,7 +26,7 @@ use super::{
     plan::{self, Outside, Situation, Step},
     policies::Policies,
     progress::ProgressMap,
-    rate::{back_off, jitter},
+    rate::{back_off, jitter, patience},
     stored::Stored,
     usage::Usages,
 };
@@ -74,6 +74,8 @@ enum Again {
     BackOff,
     /// After this time.
     After(Duration),
+    /// After this time, and the later the more often.
+    Patiently(Duration),
     /// At the next poll.
     AtPoll,
 }
@@ -83,6 +85,7 @@ impl From<Retry> for Again {
         match retry {
             Retry::BackOff => Self::BackOff,
             Retry::After(time) => Self::After(time),
+            Retry::Patiently(first) => Self::Patiently(first),
             Retry::OnChange => Self::AtPoll,
         }
     }
@@ -172,7 +175,7 @@ impl Reconciler {
     fn schedule(&self, uid: &str, meta: &ObjectMeta, again: Again) -> Action {
         let failures = self.progress.with(uid, |progress| {
             progress.failures = match again {
-                Again::BackOff => progress.failures.saturating_add(1),
+                Again::BackOff | Again::Patiently(_) => progress.failures.saturating_add(1),
                 Again::OnChange | Again::Now | Again::After(_) | Again::AtPoll => 0,
             };
             progress.failures
@@ -182,6 +185,7 @@ impl Reconciler {
             Again::Now => Action::requeue(Duration::ZERO),
             Again::BackOff => Action::requeue(back_off(failures)),
             Again::After(time) => Action::requeue(time),
+            Again::Patiently(first) => Action::requeue(patience(first, failures)),
             Again::AtPoll => {
                 let interval = self.poll_interval(meta);
                 Action::requeue(jitter(interval, self.seed(uid)))

@@ -55,7 +55,7 @@ async fn a_server_is_shut_down_before_its_deletion_when_the_spec_says_so() {
             error.to_string().contains("shuts down before its deletion"),
             "{error}"
         );
-        assert!(matches!(error.retry(), Retry::After(_)));
+        assert!(matches!(error.retry(), Retry::Patiently(_)));
         stage.crash();
         if !obeys {
             stage.hand.advance(Duration::from_secs(29));
