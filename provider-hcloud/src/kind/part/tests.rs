@@ -1,13 +1,16 @@
-use api::{Network, Route, Subnet};
+use api::{LoadBalancerNetwork, Network, Route, ServerNetwork, Subnet};
 use hcloud_simulator::DEFAULT_TOKEN;
 use serde_json::json;
 
 use super::*;
 use crate::kind::{
+    load_balancer::tests::setup,
+    load_balancer_network::LoadBalancerNetworks,
     network::Networks,
     object::ObjectsOfProject,
     route::Routes,
-    simulated::{self, absent, changed, made, recorded, resource, seen},
+    server_network::ServerNetworks,
+    simulated::{self, absent, changed, deleted, made, recorded, resource, seen},
     subnet::Subnets,
 };
 
@@ -59,6 +62,38 @@ async fn a_subnet_is_added_found_by_its_key_and_removed() {
             .len(),
         1
     );
+}
+
+#[tokio::test]
+async fn a_subnet_that_is_held_names_those_with_addresses_in_it() {
+    let (_simulator, project) = simulated::project().await;
+    let network = setup::network(&project).await;
+    setup::subnet(&project, &network, "10.0.2.0/24").await;
+    let attach = async |name: &str, ip: &str, aliases: &[&str]| {
+        let server = setup::server(&project, name, &json!({})).await;
+        let spec = json!({"serverId": server, "networkId": network, "ip": ip, "aliasIps": aliases});
+        let attachments = PartsOfProject::<ServerNetworks>::from(project.clone());
+        made(&attachments, &resource::<ServerNetwork>(&spec).into()).await;
+        server
+    };
+    let inside = attach("inside", "10.0.1.5", &[]).await;
+    let aliased = attach("aliased", "10.0.2.4", &["10.0.1.6"]).await;
+    attach("outside", "10.0.2.5", &[]).await;
+    let balancer = setup::balancer(&project).await;
+    let spec = json!({"loadBalancerId": balancer, "networkId": network, "ip": "10.0.1.9"});
+    let attachments = PartsOfProject::<LoadBalancerNetworks>::from(project.clone());
+    made(&attachments, &resource::<LoadBalancerNetwork>(&spec).into()).await;
+
+    let subnets = PartsOfProject::<Subnets>::from(project);
+    let spec = json!({"networkId": network, "ipRange": "10.0.1.0/24", "networkZone": "eu-central"});
+    let desired = Desired::from(deleted(resource::<Subnet>(&spec)));
+    let present = seen(&subnets, &desired).await;
+    let error = subnets.delete(&desired, &present).await.unwrap_err();
+    let error = error.to_string();
+    let expected = format!(
+        "subnet of network {network} is still used by servers {inside}, {aliased} and load balancers {balancer} with addresses out of 10.0.1.0/24"
+    );
+    assert!(error.starts_with(&expected), "{error}");
 }
 
 #[tokio::test]
