@@ -97,6 +97,10 @@ impl PartKind for Subnets {
                 vswitch_id: subnet.vswitch_id.map(report_id),
             },
         );
+        // What is to go need not be as the spec says, and a spec that names nothing real must not hold it up.
+        if desired.metadata.deletion_timestamp.is_some() {
+            return Ok(Some(present));
+        }
         let spec = &desired.spec.for_provider;
         let wanted = zone_of(project, desired).await?;
         let drift = &mut present.drift;

@@ -40,18 +40,25 @@ async fn a_subnet_is_added_found_by_its_key_and_removed() {
     let drift = seen(&subnets, &moved).await.drift;
     assert_eq!(drift.replacement().as_deref(), Some("networkZone=us-east"));
 
-    let mut typo = spec.clone();
-    typo["location"] = json!("nbg2");
-    let typo: Desired<Subnet> = resource::<Subnet>(&typo).into();
+    let mut typo_spec = spec.clone();
+    typo_spec["location"] = json!("nbg2");
+    let typo: Desired<Subnet> = resource::<Subnet>(&typo_spec).into();
     let error = subnets.create(&typo).await.unwrap_err().to_string();
     assert!(
         error.contains("no location \"nbg2\": choose one of nbg1"),
         "{error}"
     );
 
-    subnets.delete(&desired, &present).await.unwrap();
-    subnets.delete(&desired, &present).await.unwrap();
-    assert!(absent(&subnets, &desired).await);
+    let typo = resource::<Subnet>(&typo_spec);
+    let kept = recorded(typo.clone(), &present);
+    assert!(subnets.observe(&kept, Look::Direct).await.is_err());
+    let going = recorded(deleted(typo), &present);
+    let drift = seen(&subnets, &going).await.drift;
+    assert!(drift.is_empty(), "what is to go is not compared: {drift}");
+
+    subnets.delete(&going, &present).await.unwrap();
+    subnets.delete(&going, &present).await.unwrap();
+    assert!(absent(&subnets, &going).await);
     let world = simulator.world();
     assert_eq!(
         world
@@ -122,9 +129,9 @@ async fn a_part_is_deleted_by_its_external_name_when_its_references_are_lost() {
     let desired = Desired::from(resource::<Route>(&spec));
     let present = made(&routes, &desired).await;
 
-    let mut lost = resource::<Route>(&json!({"networkIdRef": {"name": "gone"}}));
-    let deleted_at = serde_json::from_value(json!("2026-11-21T08:00:00Z")).unwrap();
-    lost.metadata.deletion_timestamp = Some(deleted_at);
+    let lost = deleted(resource::<Route>(
+        &json!({"networkIdRef": {"name": "gone"}}),
+    ));
     let never_made = Desired::from(lost.clone());
     assert!(absent(&routes, &never_made).await);
     let lost = recorded(lost, &present);
