@@ -12,7 +12,7 @@ use super::{
     Error, Project,
     error::holders,
     object::{Common, ObjectKind, PresentOf},
-    report_id, report_time,
+    range, report_id, report_time,
 };
 use crate::{
     hcloud::{
@@ -155,17 +155,17 @@ fn rule(rule: &FirewallRule) -> Rule {
         direction: direction.as_str().to_owned(),
         protocol: protocol.as_str().to_owned(),
         port: port.clone(),
-        source_ips: source_ips.clone(),
-        destination_ips: destination_ips.clone(),
+        source_ips: range::canonical_set(source_ips),
+        destination_ips: range::canonical_set(destination_ips),
         description: description.clone(),
     }
 }
 
-/// A rule as it is compared: the order of addresses says nothing, and `any` is the range of all ports.
+/// A rule as it is compared: the order and notation of addresses say nothing, and `any` is the range of all ports.
 fn canonical(rule: &Rule) -> Rule {
     let mut rule = rule.clone();
-    rule.source_ips.sort_unstable();
-    rule.destination_ips.sort_unstable();
+    rule.source_ips = range::canonical_set(&rule.source_ips);
+    rule.destination_ips = range::canonical_set(&rule.destination_ips);
     rule.description = rule.description.filter(|text| !text.is_empty());
     if rule.port.as_deref() == Some("any") {
         rule.port = Some("1-65535".to_owned());

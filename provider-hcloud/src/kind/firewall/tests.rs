@@ -1,6 +1,10 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::kind::{
+    object::ObjectsOfProject,
+    simulated::{self, made, resource},
+};
 
 fn spec(spec: Value) -> FirewallParameters {
     serde_json::from_value(spec).unwrap()
@@ -40,6 +44,21 @@ fn rules_are_compared_as_a_set_and_their_addresses_too() {
         drift.to_string(),
         "rules: desired nothing more, observed in icmp 0.0.0.0/0, in tcp 22 0.0.0.0/0 ::/0"
     );
+}
+
+#[tokio::test]
+async fn a_range_in_another_notation_is_the_same_range() {
+    let (_simulator, project) = simulated::project().await;
+    let firewalls = ObjectsOfProject::<Firewalls>::from(project);
+    let desired = Desired::from(resource::<Firewall>(&json!({"rules": [
+        {"direction": "in", "protocol": "icmp", "sourceIps": ["2001:DB8::/32", "2001:0db8::/32", "10.0.0.0/8"]},
+        {"direction": "out", "protocol": "icmp", "destinationIps": ["2001:db8:0:0:1:0:0:0/80"]},
+    ]})));
+    let present = made(&firewalls, &desired).await;
+    assert!(present.drift.is_empty(), "{}", present.drift);
+    let rules = &present.at_provider.rules;
+    assert_eq!(rules[0].source_ips, ["10.0.0.0/8", "2001:db8::/32"]);
+    assert_eq!(rules[1].destination_ips, ["2001:db8:0:0:1::/80"]);
 }
 
 #[test]
