@@ -32,6 +32,7 @@ use super::{
     cache::{Cache, NotListed},
     provider_config::Configuration,
     summary::Summary,
+    usage::ConfigKey,
 };
 
 /// Bytes that are never printed.
@@ -57,7 +58,7 @@ impl fmt::Debug for SecretValue {
 }
 
 /// What a managed resource is to connect with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// The configuration that was used.
     pub reference: ProviderConfigReference,
@@ -115,6 +116,11 @@ pub enum Error {
         /// Why.
         source: UnreadableSecret,
     },
+    /// There is nothing to delete an external resource with.
+    #[error(
+        "{0}, and the external resource cannot be deleted without: create it again, or let spec.providerConfigRef name a configuration that has a token for the same project"
+    )]
+    NeededToDelete(Box<Self>),
     /// A Secret cannot be read.
     #[error(transparent)]
     Unreadable(#[from] UnreadableSecret),
@@ -211,6 +217,8 @@ pub struct Credentials {
     cluster_cache: Cache,
     namespaced_cache: Cache,
     secrets: Secrets,
+    /// What each configuration was last resolved to.
+    last: Mutex<HashMap<ConfigKey, Config>>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -234,6 +242,7 @@ impl Credentials {
             cluster_cache: Cache::default(),
             namespaced_cache: Cache::default(),
             secrets: Secrets::default(),
+            last: Mutex::default(),
             changes: broadcast::Sender::new(256),
         }
     }
@@ -321,11 +330,38 @@ impl Credentials {
                 key: source.key,
             });
         };
-        Ok(Config {
+        let config = Config {
             reference: reference.clone(),
             endpoint: source.endpoint,
             secret: SecretValue::new(value.0.clone()),
-        })
+        };
+        let key = ConfigKey::new(reference.clone(), namespace);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.get(&key) != Some(&config) {
+            last.insert(key, config.clone());
+        }
+        Ok(config)
+    }
+
+    /// The credentials for deleting an external resource. When a namespace is deleted, its configurations and Secrets go
+    /// before the resources that need them, and cannot be created again: those that this process has used last will do.
+    ///
+    /// # Errors
+    /// As [`Credentials::resolve`], when this process has never used any.
+    pub async fn resolve_to_delete(
+        &self,
+        namespace: &str,
+        reference: &ProviderConfigReference,
+    ) -> Result<Config, Error> {
+        match self.resolve(namespace, reference).await {
+            Err(gone @ (Error::NoConfig(_) | Error::NoSecret { .. })) => {
+                let key = ConfigKey::new(reference.clone(), namespace);
+                let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = last.get(&key).cloned();
+                known.ok_or_else(|| Error::NeededToDelete(Box::new(gone)))
+            }
+            resolved => resolved,
+        }
     }
 
     fn source(

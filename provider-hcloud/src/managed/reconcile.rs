@@ -395,7 +395,7 @@ impl Pass<'_> {
         })
     }
 
-    /// Usage first, then configuration and Secret, then the external client, then the Secrets that the spec names.
+    /// Usage first (unless it is being deleted), then configuration and Secret, then the external client, then the Secrets that the spec names.
     async fn gather(&mut self) -> Result<(), String> {
         let deadline = self.deadline;
         match tokio::time::timeout_at(deadline, self.connect()).await {
@@ -407,17 +407,22 @@ impl Pass<'_> {
     async fn connect(&mut self) -> Result<(), String> {
         let reconciler = self.reconciler;
         let namespace = self.before.metadata.namespace.as_deref();
+        let namespace = namespace.unwrap_or_default();
         let reference = self.object.spec().provider_config_ref.clone();
-        let tracked = reconciler
-            .usages
-            .track(reconciler.names(), self.before, &reference)
-            .await;
-        tracked.map_err(|error| chain(&error))?;
-        let config = reconciler
-            .credentials
-            .resolve(namespace.unwrap_or_default(), &reference)
-            .await
-            .map_err(|error| chain(&error))?;
+        let credentials = &reconciler.credentials;
+        let config = if self.before.metadata.deletion_timestamp.is_some() {
+            // What exists outside was tracked when it was created. Garbage collection may have removed that since, and
+            // in a namespace that is being deleted nothing can be created.
+            credentials.resolve_to_delete(namespace, &reference).await
+        } else {
+            let tracked = reconciler
+                .usages
+                .track(reconciler.names(), self.before, &reference)
+                .await;
+            tracked.map_err(|error| chain(&error))?;
+            credentials.resolve(namespace, &reference).await
+        };
+        let config = config.map_err(|error| chain(&error))?;
         let connected = self.object.connect(&config).await;
         connected.map_err(|error| chain(&error))?;
         let secrets = self.secrets().await;

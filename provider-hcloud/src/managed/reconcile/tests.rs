@@ -367,6 +367,15 @@ impl Stage {
         found.unwrap()
     }
 
+    /// Somebody deletes the thing, which the process before this one has created.
+    fn delete_what_exists(&self) {
+        self.things.outside().exists = true;
+        let metadata = &mut self.cluster.state().thing["metadata"];
+        metadata["finalizers"] = json!([FINALIZER]);
+        metadata["annotations"] = json!({annotations::EXTERNAL_NAME: "7"});
+        metadata["deletionTimestamp"] = json!("2026-11-21T08:00:00Z");
+    }
+
     /// The reasons of all events, when everything is over.
     async fn events(mut self) -> Vec<String> {
         let cluster = self.cluster.clone();
@@ -773,4 +782,52 @@ async fn a_corrected_secret_concerns_those_who_use_it() {
     assert!(credentials.concerns(&change, Some("team"), &stage.summary()));
     let config = credentials.resolve("team", &thing.spec.managed.provider_config_ref);
     assert_eq!(config.await.unwrap().secret.expose(), b"new");
+}
+
+#[tokio::test]
+async fn what_is_deleted_with_its_namespace_goes_though_nothing_can_be_created_there() {
+    let stage = Stage::new();
+    stage.cluster.state().terminating = true;
+    stage.delete_what_exists();
+    stage.reconcile().await;
+    assert_eq!(stage.condition("Ready").reason, "Deleting");
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().deletes, 1);
+    let thing: Thing = stage.stored();
+    assert!(thing.finalizers().is_empty(), "{:?}", thing.finalizers());
+}
+
+#[tokio::test]
+async fn what_is_deleted_after_its_credentials_is_deleted_with_those_that_were_used_last() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    let mut changes = stage.reconciler.credentials.changes();
+    stage.cluster.delete_secret();
+    let change = tokio::time::timeout(Duration::from_secs(20), changes.recv());
+    change.await.expect("a change is announced").unwrap();
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced
+            .message
+            .starts_with("connect failed: cannot get Secret system/token"),
+        "nothing else is done with them: {synced:?}"
+    );
+    stage.delete_what_exists();
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().deletes, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_without_credentials_says_what_to_do() {
+    let stage = Stage::new();
+    stage.cluster.state().secret = Value::Null;
+    stage.delete_what_exists();
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced.message.contains("spec.providerConfigRef"),
+        "{synced:?}"
+    );
+    assert_eq!(stage.things.outside().deletes, 0);
 }
