@@ -3,6 +3,8 @@
 //! Nothing is read in a reconcile: configurations come from their watches, and every Secret that a configuration
 //! names is watched on its own while it is in use, so a corrected Secret is noticed at once.
 
+pub mod standing;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -28,8 +30,10 @@ use tokio::{
 };
 use tracing::debug;
 
+use self::standing::{Standing, Standings};
 use super::{
     cache::{Cache, NotListed},
+    external::chain,
     provider_config::Configuration,
     summary::Summary,
     usage::ConfigKey,
@@ -217,8 +221,7 @@ pub struct Credentials {
     cluster_cache: Cache,
     namespaced_cache: Cache,
     secrets: Secrets,
-    /// What each configuration was last resolved to.
-    last: Mutex<HashMap<ConfigKey, Config>>,
+    standings: Standings,
     changes: broadcast::Sender<Change>,
 }
 
@@ -242,7 +245,7 @@ impl Credentials {
             cluster_cache: Cache::default(),
             namespaced_cache: Cache::default(),
             secrets: Secrets::default(),
-            last: Mutex::default(),
+            standings: Standings::default(),
             changes: broadcast::Sender::new(256),
         }
     }
@@ -336,10 +339,7 @@ impl Credentials {
             secret: SecretValue::new(value.0.clone()),
         };
         let key = ConfigKey::new(reference.clone(), namespace);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.get(&key) != Some(&config) {
-            last.insert(key, config.clone());
-        }
+        self.standings.resolved(key, &config);
         Ok(config)
     }
 
@@ -356,11 +356,24 @@ impl Credentials {
         match self.resolve(namespace, reference).await {
             Err(gone @ (Error::NoConfig(_) | Error::NoSecret { .. })) => {
                 let key = ConfigKey::new(reference.clone(), namespace);
-                let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-                let known = last.get(&key).cloned();
-                known.ok_or_else(|| Error::NeededToDelete(Box::new(gone)))
+                let last = self.standings.last(&key);
+                last.ok_or_else(|| Error::NeededToDelete(Box::new(gone)))
             }
             resolved => resolved,
+        }
+    }
+
+    /// Whether the external system accepts what configurations resolve to.
+    pub fn standings(&self) -> &Standings {
+        &self.standings
+    }
+
+    /// Whether a configuration can be used, as far as is known.
+    pub async fn standing(&self, config: &ConfigKey) -> Standing {
+        let namespace = config.namespace.as_deref().unwrap_or_default();
+        match self.resolve(namespace, &config.reference).await {
+            Ok(_) => self.standings.of(config),
+            Err(error) => Standing::Missing(chain(&error)),
         }
     }
 
