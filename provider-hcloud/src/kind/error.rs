@@ -6,7 +6,7 @@ use super::{InvalidExternalName, RefusedLabel};
 use crate::{
     clock::Clock,
     hcloud::{self, Class},
-    managed::{ExternalError, Retry, annotations, desired::SecretError},
+    managed::{ExternalError, Retry, annotations, desired::SecretError, external::Refusal},
 };
 
 /// How soon to try again what another change of the same object prevented.
@@ -116,6 +116,7 @@ impl Error {
     }
 
     pub(super) fn into_external(self, clock: &Clock) -> ExternalError {
+        let refusal = self.refusal();
         let retry = match &self {
             Self::Api(error) if error.class() == Class::OutcomeUnknown => {
                 return ExternalError::with_unknown_outcome(self);
@@ -134,7 +135,25 @@ impl Error {
             | Self::ProtectedBySpec
             | Self::ProtectedAtHetzner { .. } => Retry::OnChange,
         };
-        ExternalError::new(self, retry)
+        ExternalError::new(self, retry).refusing(refusal)
+    }
+
+    /// Whether the token was refused, and not only this call.
+    fn refusal(&self) -> Option<Refusal> {
+        let Self::Api(hcloud::Error::Api { error, .. }) = self else {
+            return None;
+        };
+        let changes_only = error.code == "token_readonly";
+        let whole = match error.class() {
+            Class::Unauthorized => true,
+            // A change may be forbidden for a reason of its own.
+            Class::Forbidden => changes_only || !error.mutation,
+            _ => false,
+        };
+        whole.then(|| Refusal {
+            message: error.to_string(),
+            changes_only,
+        })
     }
 }
 
@@ -180,7 +199,42 @@ pub fn holders(lists: &[(&str, &[u64])]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::{clock::SteppedClock, hcloud::error::ApiError};
+
+    #[test]
+    fn a_token_is_refused_as_a_whole_or_for_all_changes_or_not_at_all() {
+        for (status, code, mutation, expected) in [
+            (401, "unauthorized", false, Some(false)),
+            (401, "unauthorized", true, Some(false)),
+            (403, "forbidden", false, Some(false)),
+            (403, "token_readonly", true, Some(true)),
+            (403, "forbidden", true, None),
+            (403, "resource_limit_exceeded", true, None),
+            (422, "invalid_input", true, None),
+        ] {
+            let error = hcloud::Error::Api {
+                call: "POST /servers".to_owned(),
+                error: Box::new(ApiError {
+                    status,
+                    code: code.to_owned(),
+                    message: "no".to_owned(),
+                    fields: Vec::new(),
+                    retry_at: None,
+                    mutation,
+                }),
+            };
+            let clock = SteppedClock::new(Timestamp::UNIX_EPOCH).clock();
+            let refusal = Error::Api(error).into_external(&clock).refusal().cloned();
+            let expected = expected.map(|changes_only| Refusal {
+                message: format!("no ({code})"),
+                changes_only,
+            });
+            assert_eq!(refusal, expected, "{status} {code}");
+        }
+    }
 
     #[test]
     fn holders_are_listed_in_order_and_only_where_there_are_any() {

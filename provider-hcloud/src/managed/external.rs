@@ -395,6 +395,16 @@ pub struct ExternalError {
     source: Box<dyn Error + Send + Sync>,
     retry: Retry,
     outcome_unknown: bool,
+    refusal: Option<Refusal>,
+}
+
+/// The external system does not accept the credentials, whatever they are used for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// The reason that the external system gives. The same for all calls, and without the credentials.
+    pub message: String,
+    /// Only changes are refused.
+    pub changes_only: bool,
 }
 
 impl ExternalError {
@@ -404,6 +414,7 @@ impl ExternalError {
             source: source.into(),
             retry,
             outcome_unknown: false,
+            refusal: None,
         }
     }
 
@@ -413,7 +424,20 @@ impl ExternalError {
             source: source.into(),
             retry: Retry::BackOff,
             outcome_unknown: true,
+            refusal: None,
         }
+    }
+
+    /// Says that the credentials are not accepted.
+    #[must_use]
+    pub fn refusing(mut self, refusal: Option<Refusal>) -> Self {
+        self.refusal = refusal;
+        self
+    }
+
+    /// Whether the credentials are not accepted.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
     }
 
     /// When to try again.

@@ -16,19 +16,19 @@ use super::{
     annotations::{self, CreationMarks},
     conditions,
     controller::{Settings, Shutdown},
-    credentials::{Credentials, SecretKey},
+    credentials::{Config, Credentials, SecretKey},
     desired::{SecretError, Secrets},
     directory::{Directory, Unresolved},
     erased::{Kind, Managed},
     events::{Recorder, Severity},
-    external::{ExternalError, Look, Observation, Readiness, Retry, chain},
+    external::{ExternalError, Look, Observation, Readiness, Refusal, Retry, chain},
     metrics::KindMetrics,
     plan::{self, Outside, Situation, Step},
     policies::Policies,
     progress::ProgressMap,
     rate::{back_off, jitter, patience},
     stored::Stored,
-    usage::Usages,
+    usage::{ConfigKey, Usages},
 };
 use crate::clock::Clock;
 
@@ -125,6 +125,8 @@ struct Pass<'a> {
     before: &'a Stored,
     /// As it is to be, with its references resolved.
     object: Box<dyn Managed>,
+    /// The credentials, once it is connected.
+    config: Option<(ConfigKey, Config)>,
     deadline: tokio::time::Instant,
 }
 
@@ -150,6 +152,7 @@ impl Reconciler {
             uid: meta.uid.clone().unwrap_or_default(),
             before: &stored,
             object,
+            config: None,
             deadline: tokio::time::Instant::now() + self.settings.timeout,
         };
         let again = async {
@@ -400,7 +403,7 @@ impl Pass<'_> {
         })
     }
 
-    /// Usage first, then configuration and Secret, then the external client, then the Secrets that the spec names.
+    /// Usage first (unless it is being deleted), then configuration and Secret, then the external client, then the Secrets that the spec names.
     async fn gather(&mut self) -> Result<(), String> {
         let deadline = self.deadline;
         match tokio::time::timeout_at(deadline, self.connect()).await {
@@ -412,19 +415,36 @@ impl Pass<'_> {
     async fn connect(&mut self) -> Result<(), String> {
         let reconciler = self.reconciler;
         let namespace = self.before.metadata.namespace.as_deref();
+        let namespace = namespace.unwrap_or_default();
         let reference = self.object.spec().provider_config_ref.clone();
-        let tracked = reconciler
-            .usages
-            .track(reconciler.names(), self.before, &reference)
-            .await;
-        tracked.map_err(|error| chain(&error))?;
-        let config = reconciler
-            .credentials
-            .resolve(namespace.unwrap_or_default(), &reference)
-            .await
-            .map_err(|error| chain(&error))?;
+        let credentials = &reconciler.credentials;
+        let config = if self.before.metadata.deletion_timestamp.is_some() {
+            // What exists outside was tracked when it was created. Garbage collection may have removed that since, and
+            // in a namespace that is being deleted nothing can be created.
+            credentials.resolve_to_delete(namespace, &reference).await
+        } else {
+            let tracked = reconciler
+                .usages
+                .track(reconciler.names(), self.before, &reference)
+                .await;
+            tracked.map_err(|error| chain(&error))?;
+            credentials.resolve(namespace, &reference).await
+        };
+        let config = config.map_err(|error| chain(&error))?;
         let connected = self.object.connect(&config).await;
-        connected.map_err(|error| chain(&error))?;
+        let key = ConfigKey::new(reference, namespace);
+        if let Err(error) = connected {
+            let problem = chain(&error);
+            let refusal = Refusal {
+                message: problem.clone(),
+                changes_only: false,
+            };
+            let now = reconciler.clock.elapsed();
+            let standings = reconciler.credentials.standings();
+            standings.refuse(&key, &config, &refusal, now);
+            return Err(problem);
+        }
+        self.config = Some((key, config));
         let secrets = self.secrets().await;
         self.object.desire(secrets);
         Ok(())
@@ -458,7 +478,26 @@ impl Pass<'_> {
         secrets
     }
 
+    /// Reports what the answer to a call that was made at this moment says of the credentials.
+    fn judge<T>(&self, result: &Result<T, ExternalError>, asked: Duration, call: Call) {
+        let Some((key, config)) = &self.config else {
+            return;
+        };
+        let standings = self.reconciler.credentials.standings();
+        match result {
+            Ok(_) if call == Call::Unanswered => {}
+            Ok(_) => standings.accept(key, config, asked, call == Call::Change),
+            Err(error) => {
+                if let Some(refusal) = error.refusal() {
+                    let now = self.reconciler.clock.elapsed();
+                    standings.refuse(key, config, refusal, now);
+                }
+            }
+        }
+    }
+
     async fn observe(&mut self, direct: bool) -> Result<Observation<()>, ExternalError> {
+        let asked = self.reconciler.clock.elapsed();
         let look = if direct {
             // Until the look succeeds, an older one will not do.
             self.want_fresh_look();
@@ -466,14 +505,25 @@ impl Pass<'_> {
         } else {
             let progress = &self.reconciler.progress;
             let since = progress.with(&self.uid, |progress| progress.look_since);
-            let age = since.map(|since| self.reconciler.clock.elapsed().saturating_sub(since));
+            // What was seen before the credentials were refused is not seen with them.
+            let refused = self.config.as_ref().and_then(|(key, config)| {
+                let standings = self.reconciler.credentials.standings();
+                standings.refused_at(key, config)
+            });
             let poll = self.reconciler.poll_interval(self.object.meta());
+            let ages = since.into_iter().chain(refused);
             Look::Shared {
-                max_age: age.map_or(poll, |age| age.min(poll)),
+                max_age: ages.fold(poll, |age, since| age.min(asked.saturating_sub(since))),
             }
         };
-        let observing = self.object.observe(look);
-        let observation = within(self.deadline, observing).await?;
+        let observed = within(self.deadline, self.object.observe(look)).await;
+        let call = match observed {
+            // What is not there may be known without a call.
+            Ok(Observation::Absent) => Call::Unanswered,
+            _ => Call::Look,
+        };
+        self.judge(&observed, asked, call);
+        let observation = observed?;
         self.reconciler.progress.with(&self.uid, |progress| {
             progress.look_since = None;
             progress.look_directly &= !direct;
@@ -481,6 +531,15 @@ impl Pass<'_> {
         debug!(?observation, "Observed");
         Ok(observation)
     }
+}
+
+/// What a call was for, as far as its success says something of the credentials.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Call {
+    Look,
+    Change,
+    /// There may have been none.
+    Unanswered,
 }
 
 /// What has no answer by the deadline has an unknown outcome.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tracing::{debug, info, warn};
 
-use super::{Again, Pass, WriteError, within};
+use super::{Again, Call, Pass, WriteError, within};
 use crate::managed::{
     FINALIZER,
     annotations::{self, CreationMarks},
@@ -157,6 +157,7 @@ impl Pass<'_> {
             .progress
             .with(&self.uid, |progress| progress.delete_requested = false);
         let created = within(self.deadline, self.object.create()).await;
+        self.judge(&created, started, Call::Change);
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         self.mark(conditions::creating());
         match created {
@@ -226,6 +227,7 @@ impl Pass<'_> {
         self.want_fresh_look();
         self.mark_readiness(&present.readiness);
         let updated = within(self.deadline, self.object.update()).await;
+        self.judge(&updated, started, Call::Change);
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         if let Err(error) = updated {
             return self
@@ -312,6 +314,7 @@ impl Pass<'_> {
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
         let deleted = within(self.deadline, self.object.delete()).await;
+        self.judge(&deleted, started, Call::Change);
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         if let Err(error) = deleted {
             return self

@@ -30,7 +30,7 @@ use crate::{
     clock::SteppedClock,
     managed::{
         cache::Cache,
-        credentials::{Change, Config, SecretValue},
+        credentials::{Change, Config, SecretValue, standing::Standing},
         desired::Desired,
         erased,
         external::{Connector, Created, External, Identity, Present},
@@ -160,6 +160,8 @@ struct Outside {
     /// It is not finished yet.
     unfinished: bool,
     settling: bool,
+    /// The credentials are refused.
+    refused: bool,
     /// How it was looked at.
     looks: Vec<Look>,
     /// What else happens in a create, and how it ends.
@@ -195,6 +197,14 @@ impl External for Things {
     ) -> Result<Observation<String>, ExternalError> {
         let mut outside = self.outside();
         outside.looks.push(look);
+        if outside.refused {
+            let refusal = Refusal {
+                message: "no".to_owned(),
+                changes_only: false,
+            };
+            let error = ExternalError::new("GET /things: no", Retry::OnChange);
+            return Err(error.refusing(Some(refusal)));
+        }
         if !outside.exists {
             return Ok(Observation::Absent);
         }
@@ -311,6 +321,7 @@ impl Stage {
             broken: None,
             unfinished: false,
             settling: false,
+            refused: false,
             looks: Vec::new(),
             on_create: Box::new(|| Ok(())),
         })));
@@ -365,6 +376,15 @@ impl Stage {
             serde_json::from_value(thing["status"]["conditions"].clone()).unwrap();
         let found = conditions.into_iter().find(|c| c.type_ == type_);
         found.unwrap()
+    }
+
+    /// Somebody deletes the thing, which the process before this one has created.
+    fn delete_what_exists(&self) {
+        self.things.outside().exists = true;
+        let metadata = &mut self.cluster.state().thing["metadata"];
+        metadata["finalizers"] = json!([FINALIZER]);
+        metadata["annotations"] = json!({annotations::EXTERNAL_NAME: "7"});
+        metadata["deletionTimestamp"] = json!("2026-11-21T08:00:00Z");
     }
 
     /// The reasons of all events, when everything is over.
@@ -773,4 +793,84 @@ async fn a_corrected_secret_concerns_those_who_use_it() {
     assert!(credentials.concerns(&change, Some("team"), &stage.summary()));
     let config = credentials.resolve("team", &thing.spec.managed.provider_config_ref);
     assert_eq!(config.await.unwrap().secret.expose(), b"new");
+}
+
+#[tokio::test]
+async fn what_is_deleted_with_its_namespace_goes_though_nothing_can_be_created_there() {
+    let stage = Stage::new();
+    stage.cluster.state().terminating = true;
+    stage.delete_what_exists();
+    stage.reconcile().await;
+    assert_eq!(stage.condition("Ready").reason, "Deleting");
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().deletes, 1);
+    let thing: Thing = stage.stored();
+    assert!(thing.finalizers().is_empty(), "{:?}", thing.finalizers());
+}
+
+#[tokio::test]
+async fn what_is_deleted_after_its_credentials_is_deleted_with_those_that_were_used_last() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    let mut changes = stage.reconciler.credentials.changes();
+    stage.cluster.delete_secret();
+    let change = tokio::time::timeout(Duration::from_secs(20), changes.recv());
+    change.await.expect("a change is announced").unwrap();
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced
+            .message
+            .starts_with("connect failed: cannot get Secret system/token"),
+        "nothing else is done with them: {synced:?}"
+    );
+    stage.delete_what_exists();
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().deletes, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_without_credentials_says_what_to_do() {
+    let stage = Stage::new();
+    stage.cluster.state().secret = Value::Null;
+    stage.delete_what_exists();
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced.message.contains("spec.providerConfigRef"),
+        "{synced:?}"
+    );
+    assert_eq!(stage.things.outside().deletes, 0);
+}
+
+#[tokio::test]
+async fn the_configuration_hears_when_its_credentials_are_refused_and_accepted() {
+    let stage = Stage::new();
+    let credentials = Arc::clone(&stage.reconciler.credentials);
+    let thing: Thing = stage.stored();
+    let config = ConfigKey::new(thing.spec.managed.provider_config_ref, "team");
+    stage.reconcile().await;
+    stage.things.outside().refused = true;
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert_eq!(synced.message, "observe failed: GET /things: no");
+    let refused = Standing::Refused("no".to_owned());
+    assert_eq!(credentials.standing(&config).await, refused);
+
+    // What is shared may have been seen before: only what was seen since will do.
+    stage.things.outside().refused = false;
+    stage.hand.advance(Duration::from_secs(7));
+    stage.reconcile().await;
+    let max_age = Duration::from_secs(7);
+    assert_eq!(
+        stage.things.outside().looks.last(),
+        Some(&Look::Shared { max_age })
+    );
+    assert_eq!(credentials.standing(&config).await, Standing::Usable);
+
+    stage.cluster.delete_secret();
+    let mut changes = credentials.changes();
+    changes.recv().await.unwrap();
+    let missing = credentials.standing(&config).await;
+    assert!(matches!(&missing, Standing::Missing(why) if why.contains("does not exist")));
 }

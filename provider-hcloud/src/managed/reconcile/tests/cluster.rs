@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) published: Vec<String>,
     /// Nothing is answered.
     pub(super) silent: bool,
+    /// The namespace is being deleted: nothing can be created in it.
+    pub(super) terminating: bool,
     watchers: Vec<mpsc::UnboundedSender<Value>>,
 }
 
@@ -49,6 +51,7 @@ impl Cluster {
             forbidden: None,
             published: Vec::new(),
             silent: false,
+            terminating: false,
             watchers: Vec::new(),
         })))
     }
@@ -64,6 +67,15 @@ impl Cluster {
             let _ = watcher.send(json!({"type": "MODIFIED", "object": secret}));
         }
         state.secret = secret;
+    }
+
+    /// Deletes the Secret and tells whoever watches it.
+    pub(super) fn delete_secret(&self) {
+        let mut state = self.state();
+        let secret = std::mem::take(&mut state.secret);
+        for watcher in &state.watchers {
+            let _ = watcher.send(json!({"type": "DELETED", "object": secret}));
+        }
     }
 
     pub(super) fn client(&self) -> Client {
@@ -106,12 +118,16 @@ impl State {
             Method::GET if path.contains("/secrets/") => failure(404, "NotFound"),
             Method::GET => {
                 let secrets = path.ends_with("/secrets");
-                let items: Vec<_> = secrets.then_some(&self.secret).into_iter().collect();
+                let items: Vec<_> = (secrets && !self.secret.is_null())
+                    .then_some(&self.secret)
+                    .into_iter()
+                    .collect();
                 whole(
                     200,
                     &json!({"metadata": {"resourceVersion": "1"}, "items": items}),
                 )
             }
+            Method::POST if self.terminating => failure(403, "Forbidden"),
             _ => {
                 if let Some(reason) = body["reason"].as_str() {
                     self.events.push(reason.to_owned());
