@@ -215,8 +215,9 @@ pub struct ServerParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firewall_id_selector: Option<Selector>,
 
-    /// Id of the placement group. To join or leave one, the server has to be off: when this changes,
-    /// it is shut down and started again.
+    /// Id of the placement group. To join or leave one, the server has to be off: when this changes
+    /// or is taken out, it is shut down and started again. A group that others have put the server
+    /// in is left only for another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::id")]
     pub placement_group_id: Option<String>,

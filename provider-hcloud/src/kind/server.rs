@@ -87,7 +87,7 @@ impl ObjectKind for Servers {
             return Ok(Present::new(server.id.to_string(), report));
         }
         let wish = Wish::read(desired)?;
-        report::count_own_firewalls(&mut report, wish.firewalls.as_ref());
+        report::count_own(&mut report, &wish);
         let facts = facts(project, &wish, server, &report).await?;
         let failed_before = report::count_failure(&mut report, facts.failure.as_deref());
         let Assessment {
@@ -233,6 +233,7 @@ async fn facts(
     let own = report.own_firewalls.iter();
     let mut facts = Facts {
         own_firewalls: own.filter_map(|id| u64::try_from(*id).ok()).collect(),
+        own_placement_group: report.own_placement_group,
         ..Facts::default()
     };
     if has_other_type(wish, server) {

@@ -27,6 +27,8 @@ pub(super) struct Facts {
     pub(super) server_types: Vec<Arc<ServerType>>,
     /// Firewalls that the spec names or has named.
     pub(super) own_firewalls: BTreeSet<u64>,
+    /// Whether the spec names the placement group of the server, or has named it.
+    pub(super) own_placement_group: bool,
     /// Firewalls that apply to the server by its labels.
     pub(super) by_label: BTreeSet<u64>,
     /// Why an action of the creation failed.
@@ -47,7 +49,7 @@ pub(super) fn changes(
     changes.extend(backups(wish, server));
     changes.extend(iso(wish, server));
     changes.extend(rescue(wish, server, marks));
-    changes.extend(placement_group(wish, server));
+    changes.extend(placement_group(wish, server, facts.own_placement_group));
     changes.extend(address(
         &IPV4,
         wish.ipv4,
@@ -190,21 +192,19 @@ fn rescue(wish: &Wish, server: &Server, marks: &Marks<'_>) -> Option<Change> {
     Some(Change::new("rescue", &wanted, found, Way::Restart(steps)))
 }
 
-fn placement_group(wish: &Wish, server: &Server) -> Option<Change> {
-    let wanted = wish.placement_group?;
+fn placement_group(wish: &Wish, server: &Server, own: bool) -> Option<Change> {
+    let wanted = wish.placement_group;
     let found = server.placement_group.map(|group| group.id);
-    if found == Some(wanted) {
+    if found == wanted || wanted.is_none() && !own {
         return None;
     }
-    let mut steps = Vec::new();
-    if found.is_some() {
-        steps.push(Step::LeavePlacementGroup);
-    }
-    steps.push(Step::JoinPlacementGroup(wanted));
-    let found = found.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    let leave = found.map(|_| Step::LeavePlacementGroup);
+    let join = wanted.map(Step::JoinPlacementGroup);
+    let steps = leave.into_iter().chain(join).collect();
+    let (desired, found) = (list(wanted), list(found));
     Some(Change::new(
         "placementGroupId",
-        &wanted,
+        &desired,
         &found,
         Way::Off(steps),
     ))

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::Ipv6Addr};
 use api::{Price, ServerImage, ServerObservation, ServerPrivateNet};
 use ipnet::Ipv6Net;
 
-use super::mark::Marks;
+use super::{mark::Marks, wish::Wish};
 use crate::{
     hcloud::Server,
     kind::{report_id, report_time},
@@ -50,6 +50,10 @@ pub(super) fn report(
         firewalls: sorted(public.firewalls.iter().map(|firewall| firewall.id)),
         own_firewalls: own_firewalls(server, before),
         placement_group: server.placement_group.map(|group| report_id(group.id)),
+        own_placement_group: before.is_some_and(|before| {
+            let same = before.placement_group == server.placement_group.map(|g| report_id(g.id));
+            same && before.own_placement_group
+        }),
         volumes: sorted(server.volumes.iter().copied()),
         load_balancers: sorted(server.load_balancers.iter().copied()),
         labels: server.labels.clone(),
@@ -84,9 +88,11 @@ fn own_firewalls(server: &Server, before: Option<&ServerObservation>) -> Vec<i64
     sorted(found.filter(|id| own.contains(&report_id(*id))))
 }
 
-/// Adds the firewalls that the spec names: what it named once is taken away when it is no longer named.
-pub(super) fn count_own_firewalls(report: &mut ServerObservation, wanted: Option<&BTreeSet<u64>>) {
-    let wanted = wanted.into_iter().flatten().map(|id| report_id(*id));
+/// Takes in which firewalls and placement group the spec names: what it named once is left when it is no longer named.
+pub(super) fn count_own(report: &mut ServerObservation, wish: &Wish) {
+    let group = wish.placement_group.map(report_id);
+    report.own_placement_group |= group.is_some() && group == report.placement_group;
+    let wanted = wish.firewalls.iter().flatten().map(|id| report_id(*id));
     let applied = wanted.filter(|id| report.firewalls.contains(id));
     let own: BTreeSet<i64> = report
         .own_firewalls

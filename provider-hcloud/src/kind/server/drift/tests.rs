@@ -57,10 +57,15 @@ fn known() -> Vec<Arc<ServerType>> {
 }
 
 fn differences(spec: &Value, observed: &Value) -> Vec<String> {
+    differences_of(spec, observed, false)
+}
+
+fn differences_of(spec: &Value, observed: &Value, own_placement_group: bool) -> Vec<String> {
     let (wish, server) = (wish(spec), server(observed));
     let facts = Facts {
         server_types: known(),
         own_firewalls: BTreeSet::from([4, 9]),
+        own_placement_group,
         by_label: BTreeSet::from([9]),
         ..Facts::default()
     };
@@ -250,6 +255,14 @@ fn backups_the_drive_and_the_rescue_system_are_changed_in_place() {
             )],
         ),
     ]);
+}
+
+#[test]
+fn only_a_placement_group_that_the_spec_named_is_left() {
+    let grouped = json!({"placement_group": {"id": 5}});
+    let left = ["placementGroupId: desired none, observed 5 -> Off([LeavePlacementGroup])"];
+    assert_eq!(differences_of(&json!({}), &grouped, true), left);
+    assert!(differences_of(&json!({}), &grouped, false).is_empty());
 }
 
 #[test]
