@@ -13,6 +13,8 @@ pub const CREATE_PENDING: &str = "crossplane.io/external-create-pending";
 pub const CREATE_SUCCEEDED: &str = "crossplane.io/external-create-succeeded";
 /// When a create last failed.
 pub const CREATE_FAILED: &str = "crossplane.io/external-create-failed";
+/// The external name that a create without a result would have given, when it was known before the create was sent.
+pub const CREATE_NAME: &str = "crossplane.io/external-create-name";
 /// `"true"` stops everything, deletion included.
 pub const PAUSED: &str = "crossplane.io/paused";
 /// A Go duration that replaces the poll interval for one object.

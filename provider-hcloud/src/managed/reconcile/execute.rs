@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
 use super::{Again, Call, Pass, WriteError, within};
@@ -134,10 +134,18 @@ impl Pass<'_> {
     }
 
     async fn create(&mut self, now: Timestamp) -> Result<Again, WriteError> {
+        let asked = self.reconciler.clock.elapsed();
+        let foretold = within(self.deadline, self.object.foretell()).await;
+        self.judge(&foretold, asked, Call::Unanswered);
+        let foretold = match foretold {
+            Ok(foretold) => foretold,
+            Err(error) => return self.uncreated(&error).await,
+        };
         // How an earlier create ended says nothing of this one, which may follow within the second.
         let mut metadata = self.with_finalizer();
         metadata["annotations"] = json!({
             annotations::CREATE_PENDING: annotations::format_time(now),
+            annotations::CREATE_NAME: foretold,
             annotations::CREATE_SUCCEEDED: null,
             annotations::CREATE_FAILED: null,
         });
@@ -164,6 +172,7 @@ impl Pass<'_> {
                     .patch_critical(json!({
                         annotations::EXTERNAL_NAME: external_name,
                         annotations::CREATE_SUCCEEDED: done,
+                        annotations::CREATE_NAME: null,
                     }))
                     .await;
                 // The name is found again when it cannot be recorded; what is told only now is not.
@@ -180,23 +189,27 @@ impl Pass<'_> {
             Err(error) => {
                 // Without an answer the create stays pending, and the next observations tell how it ended. The time to
                 // settle begins now: a create that was held up for long may be carried out in this very moment.
-                let outcome = if error.outcome_unknown() {
-                    annotations::CREATE_PENDING
-                } else {
-                    annotations::CREATE_FAILED
-                };
                 let ended = annotations::format_time(self.reconciler.clock.now());
-                self.patch_critical(json!({outcome: ended})).await?;
-                self.failed(
-                    "CannotCreateExternalResource",
-                    "create failed",
-                    &error,
-                    Some(conditions::creating()),
-                    self.doubted(error.retry()),
-                )
-                .await
+                let marks = if error.outcome_unknown() {
+                    json!({annotations::CREATE_PENDING: ended})
+                } else {
+                    json!({annotations::CREATE_FAILED: ended, annotations::CREATE_NAME: null})
+                };
+                self.patch_critical(marks).await?;
+                self.uncreated(&error).await
             }
         }
+    }
+
+    async fn uncreated(&mut self, error: &ExternalError) -> Result<Again, WriteError> {
+        self.failed(
+            "CannotCreateExternalResource",
+            "create failed",
+            error,
+            Some(conditions::creating()),
+            self.doubted(error.retry()),
+        )
+        .await
     }
 
     /// Finalizer, external name and, when a create had no answer, its success: in one write.
@@ -208,6 +221,7 @@ impl Pass<'_> {
         {
             info!(external_name = present.external_name, "Adopted");
             marks[annotations::CREATE_SUCCEEDED] = annotations::format_time(now).into();
+            marks[annotations::CREATE_NAME] = Value::Null;
         }
         let mut metadata = self.with_finalizer();
         metadata["annotations"] = marks;

@@ -160,6 +160,8 @@ struct Outside {
     /// It is not finished yet.
     unfinished: bool,
     settling: bool,
+    /// Its name is known before it is created.
+    foretold: bool,
     /// The credentials are refused.
     refused: bool,
     /// How it was looked at.
@@ -233,6 +235,10 @@ impl External for Things {
             .connection
             .insert("address", SecretValue::new(b"10.0.0.1".to_vec()));
         Ok(Observation::Present(present))
+    }
+
+    async fn foretell(&self, _: &Desired<Thing>) -> Result<Option<String>, ExternalError> {
+        Ok(self.outside().foretold.then(|| "7".to_owned()))
     }
 
     async fn create(&self, desired: &Desired<Thing>) -> Result<Created, ExternalError> {
@@ -321,6 +327,7 @@ impl Stage {
             broken: None,
             unfinished: false,
             settling: false,
+            foretold: false,
             refused: false,
             looks: Vec::new(),
             on_create: Box::new(|| Ok(())),
@@ -873,4 +880,36 @@ async fn the_configuration_hears_when_its_credentials_are_refused_and_accepted()
     changes.recv().await.unwrap();
     let missing = credentials.standing(&config).await;
     assert!(matches!(&missing, Standing::Missing(why) if why.contains("does not exist")));
+}
+
+#[tokio::test]
+async fn a_name_that_is_known_before_is_kept_until_the_create_has_a_result() {
+    let created: fn() -> Result<(), ExternalError> = || Ok(());
+    let refused = || Err(ExternalError::new("no", Retry::BackOff));
+    let unanswered = || Err(ExternalError::with_unknown_outcome("no answer"));
+    for (result, kept) in [(created, None), (refused, None), (unanswered, Some("7"))] {
+        let stage = Stage::new();
+        stage.things.outside().foretold = true;
+        let cluster = stage.cluster.clone();
+        stage.things.outside().on_create = Box::new(move || {
+            let annotations = cluster.state().thing["metadata"]["annotations"].clone();
+            assert_eq!(annotations[annotations::CREATE_NAME], "7");
+            assert_eq!(annotations[annotations::EXTERNAL_NAME], Value::Null);
+            result()
+        });
+        stage.reconcile().await;
+        assert_eq!(stage.things.outside().creates, 1);
+        let name = stage.annotation(annotations::CREATE_NAME);
+        assert_eq!(name.as_deref(), kept);
+    }
+
+    // It was made after all.
+    let stage = Stage::new();
+    stage.things.outside().foretold = true;
+    stage.things.outside().on_create = Box::new(unanswered);
+    stage.reconcile().await;
+    stage.things.outside().exists = true;
+    stage.reconcile().await;
+    assert_eq!(stage.annotation(annotations::CREATE_NAME), None);
+    assert!(stage.annotation(annotations::EXTERNAL_NAME).is_some());
 }
