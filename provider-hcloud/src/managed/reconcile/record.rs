@@ -7,14 +7,18 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
+use tracing::{debug, warn};
 
 use super::{Again, Pass, WriteError};
 use crate::managed::{
     FINALIZER, annotations,
     conditions::{self, Statement},
     events::Severity,
+    external::chain,
     stored::Stored,
 };
+
+const UPDATE_THE_STATUS: &str = "update the status";
 
 /// How often a write that must not be lost is tried.
 const CRITICAL_TRIES: u32 = 5;
@@ -59,7 +63,7 @@ impl Pass<'_> {
             return Ok(again);
         }
         let failed = |source| WriteError {
-            doing: "update the status",
+            doing: UPDATE_THE_STATUS,
             source,
         };
         let object = self.object.encode().map_err(kube::Error::SerdeError);
@@ -75,6 +79,28 @@ impl Pass<'_> {
             .map_err(failed)?;
         self.wrote(written);
         Ok(again)
+    }
+
+    /// A write failed: a warning, a condition, another try. A conflict is no news: somebody else was quicker, the watch will
+    /// show what they wrote.
+    pub(super) async fn unwritten(&mut self, failure: &WriteError) -> Again {
+        if failure.status().is_some_and(|status| status.is_not_found()) {
+            return Again::OnChange;
+        }
+        if failure.status().is_some_and(|status| status.is_conflict()) {
+            debug!(doing = failure.doing, "Conflict");
+            return Again::BackOff;
+        }
+        let text = chain(failure);
+        warn!(error = text, "Cannot write to Kubernetes");
+        self.event(Severity::Warning, "CannotUpdateManagedResource", &text);
+        if failure.doing != UPDATE_THE_STATUS {
+            self.mark(conditions::reconcile_error(&text));
+            if let Err(failure) = self.write_status(Again::BackOff).await {
+                debug!(error = chain(&failure), "Cannot say so in the status");
+            }
+        }
+        Again::BackOff
     }
 
     pub(super) fn with_finalizer(&self) -> Value {

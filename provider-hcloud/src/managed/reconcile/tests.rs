@@ -913,3 +913,23 @@ async fn a_name_that_is_known_before_is_kept_until_the_create_has_a_result() {
     assert_eq!(stage.annotation(annotations::CREATE_NAME), None);
     assert!(stage.annotation(annotations::EXTERNAL_NAME).is_some());
 }
+
+#[tokio::test]
+async fn a_write_that_is_refused_is_reported() {
+    let stage = Stage::new();
+    stage.cluster.state().forbidden = Some(annotations::CREATE_PENDING);
+    let action = stage.reconcile().await;
+    assert_eq!(action, Action::requeue(Duration::from_secs(1)));
+    assert_eq!(stage.things.outside().creates, 0);
+    let synced = stage.condition("Synced");
+    assert_eq!(synced.reason, "ReconcileError");
+    assert!(
+        synced.message.starts_with("cannot announce the creation: ")
+            && synced.message.contains("Forbidden"),
+        "{synced:?}"
+    );
+    let writes = stage.cluster.state().writes.len();
+    stage.reconcile().await;
+    assert_eq!(stage.cluster.state().writes.len(), writes);
+    assert_eq!(stage.events().await, ["CannotUpdateManagedResource"]);
+}
