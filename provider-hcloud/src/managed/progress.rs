@@ -27,8 +27,8 @@ pub(super) struct Progress {
     pub(super) awaiting_first_ready: bool,
     /// When the external resource was last seen to be up to date, on the monotonic clock.
     pub(super) up_to_date_at: Option<Duration>,
-    /// What was last published in the connection Secret, as a hash.
-    pub(super) published: Option<u64>,
+    /// What the connection Secret was last seen to hold, as a hash, and when, on the monotonic clock.
+    pub(super) published: Option<(u64, Duration)>,
     /// The object as this process last wrote it, until the watch has caught up.
     pub(super) written: Option<Arc<Stored>>,
 }

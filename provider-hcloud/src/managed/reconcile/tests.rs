@@ -933,3 +933,58 @@ async fn a_write_that_is_refused_is_reported() {
     assert_eq!(stage.cluster.state().writes.len(), writes);
     assert_eq!(stage.events().await, ["CannotUpdateManagedResource"]);
 }
+
+#[tokio::test]
+async fn the_connection_secret_is_compared_at_every_poll_and_made_again() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["writeConnectionSecretToRef"] = json!({"name": "login"});
+    stage.reconcile().await;
+    stage.reconcile().await;
+    let published = |stage: &Stage| stage.cluster.state().published.clone();
+    assert_eq!(published(&stage), ["password", "address"]);
+    let poll = Duration::from_secs(600);
+    for _ in 0..3 {
+        let reads = stage.cluster.state().connection_reads;
+        for _ in 0..3 {
+            stage.reconcile().await;
+        }
+        assert_eq!(stage.cluster.state().connection_reads, reads);
+        stage.hand.advance(poll);
+        stage.reconcile().await;
+        assert_eq!(stage.cluster.state().connection_reads, reads + 1);
+    }
+    assert_eq!(published(&stage).len(), 2, "what is there is not written");
+
+    let held = stage.cluster.state().connection["data"]["address"].take();
+    stage.hand.advance(poll);
+    stage.reconcile().await;
+    assert_eq!(stage.cluster.state().connection["data"]["address"], held);
+    stage.cluster.state().connection = Value::Null;
+    stage.hand.advance(poll);
+    stage.reconcile().await;
+    let connection = stage.cluster.state().connection.clone();
+    assert_eq!(connection["data"]["address"], held);
+    assert_eq!(connection["metadata"]["ownerReferences"][0]["uid"], "u-1");
+}
+
+#[tokio::test]
+async fn a_connection_secret_that_nobody_controls_is_taken_over_with_its_other_owners() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["writeConnectionSecretToRef"] = json!({"name": "login"});
+    let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "o-1"});
+    stage.cluster.state().connection = json!({
+        "metadata": {"name": "login", "ownerReferences": [owner], "resourceVersion": "3"},
+        "type": "connection.crossplane.io/v1alpha1",
+        "data": {"more": "eA=="},
+    });
+    stage.reconcile().await;
+    let connection = stage.cluster.state().connection.clone();
+    let owners = &connection["metadata"]["ownerReferences"];
+    assert_eq!(owners[0], owner);
+    assert_eq!(
+        (&owners[1]["uid"], &owners[1]["controller"]),
+        (&json!("u-1"), &json!(true))
+    );
+    assert_eq!(connection["data"]["more"], "eA==");
+    assert!(!connection["data"]["password"].is_null());
+}

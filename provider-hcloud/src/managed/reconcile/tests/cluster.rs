@@ -31,6 +31,10 @@ pub(super) struct State {
     pub(super) conflict: bool,
     /// Writes to the managed resource that say this are forbidden.
     pub(super) forbidden: Option<&'static str>,
+    /// The connection Secret, as it is stored.
+    pub(super) connection: Value,
+    /// How often it was read.
+    pub(super) connection_reads: usize,
     /// The keys of connection Secrets that were written.
     pub(super) published: Vec<String>,
     /// Nothing is answered.
@@ -49,6 +53,8 @@ impl Cluster {
             events: Vec::new(),
             conflict: false,
             forbidden: None,
+            connection: Value::Null,
+            connection_reads: 0,
             published: Vec::new(),
             silent: false,
             terminating: false,
@@ -115,7 +121,13 @@ impl State {
                 }
                 streamed(receiver)
             }
-            Method::GET if path.contains("/secrets/") => failure(404, "NotFound"),
+            Method::GET if path.contains("/secrets/") => {
+                self.connection_reads += 1;
+                match &self.connection {
+                    Value::Null => failure(404, "NotFound"),
+                    connection => whole(200, connection),
+                }
+            }
             Method::GET => {
                 let secrets = path.ends_with("/secrets");
                 let items: Vec<_> = (secrets && !self.secret.is_null())
@@ -132,8 +144,10 @@ impl State {
                 if let Some(reason) = body["reason"].as_str() {
                     self.events.push(reason.to_owned());
                 }
-                if let Some(data) = body["data"].as_object() {
-                    self.published.extend(data.keys().cloned());
+                if path.contains("/secrets") {
+                    let data = body["data"].as_object().into_iter().flatten();
+                    self.published.extend(data.map(|(key, _)| key.clone()));
+                    merge(&mut self.connection, body.clone());
                 }
                 whole(201, &body)
             }
