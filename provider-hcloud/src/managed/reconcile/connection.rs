@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::Pass;
+use super::{Pass, record::answered};
 use crate::managed::external::Connection;
 
 /// Type of the Secrets that Crossplane writes connection details to.
@@ -66,7 +66,7 @@ impl Pass<'_> {
         let data = connection
             .iter()
             .map(|(key, value)| ((*key).to_owned(), ByteString(value.expose().to_vec())));
-        match secrets.get_opt(name).await.map_err(failed)? {
+        match answered(secrets.get_opt(name)).await.map_err(failed)? {
             None => {
                 let secret = Secret {
                     metadata: ObjectMeta {
@@ -78,7 +78,8 @@ impl Pass<'_> {
                     data: Some(data.collect()),
                     ..Secret::default()
                 };
-                let created = secrets.create(&PostParams::default(), &secret).await;
+                let params = PostParams::default();
+                let created = answered(secrets.create(&params, &secret)).await;
                 created.map_err(failed)?;
             }
             Some(secret) if self.is_foreign(&secret) => return Err(Error::Foreign(name.clone())),

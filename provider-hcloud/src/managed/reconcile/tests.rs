@@ -988,3 +988,18 @@ async fn a_connection_secret_that_nobody_controls_is_taken_over_with_its_other_o
     assert_eq!(connection["data"]["more"], "eA==");
     assert!(!connection["data"]["password"].is_null());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_an_answer_is_given_up_and_nothing_is_created() {
+    let stage = Stage::new();
+    stage.cluster.state().unanswered = Some(annotations::CREATE_PENDING);
+    let reconcile = tokio::time::timeout(Duration::from_secs(31), stage.reconcile());
+    let action = reconcile.await.expect("it is given up");
+    assert_eq!(action, Action::requeue(Duration::from_secs(1)));
+    assert_eq!(stage.things.outside().creates, 0);
+    let synced = stage.condition("Synced");
+    assert!(
+        synced.message.contains("no answer within 30 s"),
+        "{synced:?}"
+    );
+}
