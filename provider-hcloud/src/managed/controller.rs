@@ -193,7 +193,7 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
     let directory = Arc::clone(&runtime.directory);
     let watched = Arc::clone(&names);
     let referring = targets.clone();
-    let changed = watcher(objects, watcher::Config::default())
+    let watched_events = watcher(objects, watcher::Config::default())
         .default_backoff()
         .modify(move |object| {
             strip(object);
@@ -202,16 +202,20 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
         })
         .reflect(writer)
         .inspect(move |event| match event {
-            Ok(Event::Apply(object) | Event::InitApply(object)) => {
+            Ok(Event::Apply(object)) => {
                 progress.shown(object);
                 directory.enter(&watched.kind, object.meta());
             }
+            Ok(Event::InitApply(object)) => directory.enter(&watched.kind, object.meta()),
             Ok(Event::Delete(object)) => {
                 directory.remove(&watched.kind, object.meta());
                 progress.forget(&object.uid().unwrap_or_default());
             }
             Ok(Event::InitDone) => {
                 let objects = alive.state();
+                for object in &objects {
+                    progress.shown(object);
+                }
                 let metas = objects.iter().map(|object| &object.metadata);
                 directory.complete(&watched.kind, metas);
                 forget_the_gone(&progress, &alive);
@@ -222,9 +226,9 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
                 debug!(%error, "Watch interrupted");
                 filling.fail(error);
             }
-        })
-        .applied_objects()
-        .predicate_filter(desired_state, PredicateConfig::default());
+        });
+    let changed =
+        once_stored(watched_events).predicate_filter(desired_state, PredicateConfig::default());
     let affected = stream::select(
         affected_objects(&runtime.credentials, &names, store.clone()),
         referring_objects(&runtime.directory, targets, &names, store.clone()),
@@ -265,6 +269,30 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
     // The last recorder is gone with the controller: what it still has to write is written now.
     let _ = events.await;
     info!(controller = name, "Stopped");
+}
+
+/// The objects that a watch shows, those of a list when it is complete: while its pages come, the store has the objects
+/// of before, and who is reconciled then is reconciled as it was.
+fn once_stored(
+    events: impl Stream<Item = watcher::Result<Event<Stored>>> + Send,
+) -> impl Stream<Item = watcher::Result<Stored>> + Send {
+    let mut listed = Vec::new();
+    events.flat_map(move |event| {
+        stream::iter(match event {
+            Ok(Event::Init) => {
+                listed.clear();
+                Vec::new()
+            }
+            Ok(Event::InitApply(object)) => {
+                listed.push(Ok(Stored::bare(object.metadata)));
+                Vec::new()
+            }
+            Ok(Event::InitDone) => std::mem::take(&mut listed),
+            Ok(Event::Apply(object)) => vec![Ok(object)],
+            Ok(Event::Delete(_)) => Vec::new(),
+            Err(error) => vec![Err(error)],
+        })
+    })
 }
 
 /// What nobody reads is not kept.
@@ -420,9 +448,39 @@ fn ticks(clock: Clock, interval: Duration) -> impl Stream<Item = ()> + Send + 's
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
+
+    fn named(name: &str) -> Stored {
+        Stored::bare(kube::core::ObjectMeta {
+            name: Some(name.to_owned()),
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn the_objects_of_a_list_are_shown_when_the_list_is_complete() {
+        let (sender, events) = futures::channel::mpsc::unbounded();
+        let mut shown = std::pin::pin!(once_stored(events));
+        let mut shown_after = |event| {
+            sender.unbounded_send(Ok(event)).unwrap();
+            let mut names = Vec::new();
+            while let Some(Some(Ok(object))) = shown.next().now_or_never() {
+                names.push(object.name_any());
+            }
+            names
+        };
+        assert!(shown_after(Event::Init).is_empty());
+        assert!(shown_after(Event::InitApply(named("given-up"))).is_empty());
+        assert!(shown_after(Event::Init).is_empty());
+        assert!(shown_after(Event::InitApply(named("a"))).is_empty());
+        assert!(shown_after(Event::InitApply(named("b"))).is_empty());
+        assert_eq!(shown_after(Event::InitDone), ["a", "b"]);
+        assert_eq!(shown_after(Event::Apply(named("c"))), ["c"]);
+        assert!(shown_after(Event::Delete(named("c"))).is_empty());
+    }
 
     #[test]
     fn only_what_people_change_counts_as_a_change() {

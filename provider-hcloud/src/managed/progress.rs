@@ -38,7 +38,7 @@ pub(super) struct Progress {
 pub(super) struct ProgressMap(Mutex<HashMap<String, Progress>>);
 
 impl ProgressMap {
-    /// Takes in what the watch shows of an object. From then on it is remembered, until it is forgotten; an own write
+    /// Takes in what the store has of an object by now. From then on it is remembered, until it is forgotten; an own write
     /// that has come back is not kept.
     pub(super) fn shown(&self, object: &Stored) {
         let uid = object.metadata.uid.as_deref().unwrap_or_default();

@@ -50,6 +50,14 @@ impl From<serde_json::Error> for Unfit {
 }
 
 impl Stored {
+    /// An object of which only the metadata are known.
+    pub fn bare(metadata: ObjectMeta) -> Self {
+        Self {
+            metadata,
+            ..Self::default()
+        }
+    }
+
     /// Decodes the object as one of the kind `R`.
     ///
     /// # Errors
