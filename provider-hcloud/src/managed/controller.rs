@@ -235,6 +235,7 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
     );
     let shutdown = runtime.shutdown.clone();
     let bucket = Arc::clone(&runtime.bucket);
+    let known = store.clone();
     info!(controller = name, "Starting");
     Controller::for_stream_with(changed, store, names)
         .with_config(controller::Config::default().concurrency(runtime.settings.concurrency))
@@ -245,14 +246,18 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
             move |object, reconciler: Arc<Reconciler>| {
                 let stop = shutdown.requested();
                 let bucket = Arc::clone(&bucket);
+                let known = known.clone();
                 async move {
                     // Who still waits for a turn when the process is to stop has nothing to finish.
-                    tokio::select! {
+                    let object = tokio::select! {
                         biased;
-                        () = bucket.take() => {}
-                        () = stop => return Ok(Action::await_change()),
-                    }
-                    Ok(reconciler.reconcile(object).await)
+                        object = turn(&bucket, &known, &object, reconciler.kind.names()) => object,
+                        () = stop => None,
+                    };
+                    Ok(match object {
+                        Some(object) => reconciler.reconcile(object).await,
+                        None => Action::await_change(),
+                    })
                 }
             },
             |_, never: &Infallible, _| -> Action { match *never {} },
@@ -269,6 +274,17 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
     // The last recorder is gone with the controller: what it still has to write is written now.
     let _ = events.await;
     info!(controller = name, "Stopped");
+}
+
+/// Waits for a turn: the object as it is then; `None` when it is gone.
+async fn turn(
+    bucket: &Bucket,
+    store: &Store<Stored>,
+    object: &Stored,
+    names: &Arc<ApiResource>,
+) -> Option<Arc<Stored>> {
+    bucket.take().await;
+    store.get(&ObjectRef::from_obj_with(object, Arc::clone(names)))
 }
 
 /// The objects that a watch shows, those of a list when it is complete: while its pages come, the store has the objects
@@ -449,9 +465,11 @@ fn ticks(clock: Clock, interval: Duration) -> impl Stream<Item = ()> + Send + 's
 #[cfg(test)]
 mod tests {
     use futures::FutureExt;
+    use jiff::Timestamp;
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
+    use crate::clock::SteppedClock;
 
     fn named(name: &str) -> Stored {
         Stored::bare(kube::core::ObjectMeta {
@@ -480,6 +498,33 @@ mod tests {
         assert_eq!(shown_after(Event::InitDone), ["a", "b"]);
         assert_eq!(shown_after(Event::Apply(named("c"))), ["c"]);
         assert!(shown_after(Event::Delete(named("c"))).is_empty());
+    }
+
+    #[tokio::test]
+    async fn whose_turn_has_come_is_reconciled_as_it_is_by_then() {
+        let names = Arc::new(ApiResource::erase::<ConfigMap>(&()));
+        let mut writer = Writer::new(Arc::clone(&names));
+        let store = writer.as_reader();
+        let hand = SteppedClock::new(Timestamp::UNIX_EPOCH);
+        let bucket = Bucket::new(1, hand.clock());
+        let (mut before, mut after) = (named("a"), named("a"));
+        before.metadata.generation = Some(1);
+        after.metadata.generation = Some(2);
+        writer.apply_watcher_event(&Event::Apply(before.clone()));
+        for _ in 0..10 {
+            assert!(turn(&bucket, &store, &before, &names).await.is_some());
+        }
+        let mut waiting = std::pin::pin!(turn(&bucket, &store, &before, &names));
+        assert!(
+            (&mut waiting).now_or_never().is_none(),
+            "the bucket is empty"
+        );
+        writer.apply_watcher_event(&Event::Apply(after.clone()));
+        hand.advance(Duration::from_secs(1));
+        assert_eq!(waiting.await.as_deref(), Some(&after));
+        writer.apply_watcher_event(&Event::Delete(after.clone()));
+        hand.advance(Duration::from_secs(10));
+        assert_eq!(turn(&bucket, &store, &before, &names).await, None);
     }
 
     #[test]
