@@ -68,7 +68,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             poll: Duration::from_secs(600),
-            poll_floor: Duration::from_secs(1),
+            poll_floor: Duration::from_secs(15),
             sync: Duration::from_secs(3600),
             management_policies: true,
             concurrency: 100,
