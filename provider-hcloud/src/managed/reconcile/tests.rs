@@ -931,7 +931,8 @@ async fn a_write_that_is_refused_is_reported() {
     let writes = stage.cluster.state().writes.len();
     stage.reconcile().await;
     assert_eq!(stage.cluster.state().writes.len(), writes);
-    assert_eq!(stage.events().await, ["CannotUpdateManagedResource"]);
+    let events = stage.events().await;
+    assert_eq!(events, ["CannotUpdateManagedResource"; 2]);
 }
 
 #[tokio::test]
