@@ -512,9 +512,10 @@ impl Pass<'_> {
             }
         };
         let observed = within(self.deadline, self.object.observe(look)).await;
+        let named = annotations::get(self.object.meta(), annotations::EXTERNAL_NAME).is_some();
         let call = match observed {
-            // What is not there may be known without a call.
-            Ok(Observation::Absent) => Call::Unanswered,
+            // That something without a name is not there may be known without a call.
+            Ok(Observation::Absent) if !(direct && named) => Call::Unanswered,
             _ => Call::Look,
         };
         self.judge(&observed, asked, call);
