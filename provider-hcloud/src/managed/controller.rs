@@ -339,6 +339,7 @@ fn desired_state<R: Resource>(object: &R) -> Option<u64> {
             annotations::CREATE_SUCCEEDED,
             annotations::CREATE_FAILED,
             annotations::CREATE_NAME,
+            annotations::REPLACED,
         ];
         if !ours.contains(&key.as_str()) {
             (key, value).hash(&mut hasher);

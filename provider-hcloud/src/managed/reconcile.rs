@@ -377,7 +377,7 @@ impl Pass<'_> {
                 .reconciler
                 .progress
                 .with(&self.uid, |progress| progress.delete_requested),
-            approved_replacement: annotations::get(meta, annotations::REPLACE),
+            approved_replacement: annotations::approved_replacement(meta),
             resolved,
             outside: match seen {
                 None => Outside::Unseen,

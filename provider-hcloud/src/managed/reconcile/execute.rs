@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use kube::core::ObjectMeta;
 use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
@@ -143,7 +144,9 @@ impl Pass<'_> {
         };
         // How an earlier create ended says nothing of this one, which may follow within the second.
         let mut metadata = self.with_finalizer();
+        let approval = annotations::get(self.object.meta(), annotations::REPLACE);
         metadata["annotations"] = json!({
+            annotations::REPLACED: approval,
             annotations::CREATE_PENDING: annotations::format_time(now),
             annotations::CREATE_NAME: foretold,
             annotations::CREATE_SUCCEEDED: null,
@@ -281,12 +284,13 @@ impl Pass<'_> {
 
     /// Nothing is done unasked that would lose data.
     async fn await_approval(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
+        self.forget_approval().await?;
         self.mark_readiness(&present.readiness);
         let change = present.drift.replacement().unwrap_or_default();
         let text = format!(
-            "{}: this cannot be changed in place. To have the external resource deleted and created again, set the annotation {}: {change:?}",
+            "{}: this cannot be changed in place. To have the external resource deleted and created again, {}",
             present.drift,
-            annotations::REPLACE,
+            how_to_approve(self.object.meta(), &change),
         );
         self.failed(
             "CannotUpdateExternalResource",
@@ -296,6 +300,17 @@ impl Pass<'_> {
             Retry::OnChange,
         )
         .await
+    }
+
+    /// Whoever takes an approval that was used away may give it again.
+    async fn forget_approval(&mut self) -> Result<(), WriteError> {
+        let meta = self.object.meta();
+        let taken_away = annotations::get(meta, annotations::REPLACE).is_none();
+        if taken_away && annotations::get(meta, annotations::REPLACED).is_some() {
+            let patch = self.guarded(json!({"annotations": {annotations::REPLACED: null}}));
+            self.patch("forget an approval", &patch).await?;
+        }
+        Ok(())
     }
 
     /// Deletes, so that the next reconcile finds nothing and creates.
@@ -354,10 +369,12 @@ impl Pass<'_> {
         if !present.drift.is_empty() {
             debug!(drift = %present.drift, "The policies do not allow to remove the differences");
         }
+        self.forget_approval().await?;
         self.mark_readiness(&present.readiness);
         let published = self.published(&present.connection).await;
         let unpublished = published.is_some();
-        self.mark(published.unwrap_or_else(|| success(&present.drift)));
+        let success = success(self.object.meta(), &present.drift);
+        self.mark(published.unwrap_or(success));
         let elapsed = self.reconciler.clock.elapsed();
         let ready = matches!(
             present.readiness,
@@ -476,13 +493,27 @@ fn name_of(step: &Step) -> &'static str {
 }
 
 /// All is well; what only a successor of the external resource will get is said.
-fn success(drift: &Drift) -> Statement {
+fn success(meta: &ObjectMeta, drift: &Drift) -> Statement {
     let success = conditions::reconcile_success();
     match drift.replacement() {
         Some(change) if !drift.needs_replacement() => success.with_message(&format!(
-            "{drift}: this takes effect when the external resource is created again. To have that done now, set the annotation {}: {change:?}",
-            annotations::REPLACE,
+            "{drift}: this takes effect when the external resource is created again. To have that done now, {}",
+            how_to_approve(meta, &change),
         )),
         Some(_) | None => success,
     }
+}
+
+/// What to do for a replacement; an approval that was used has to be given anew.
+fn how_to_approve(meta: &ObjectMeta, change: &str) -> String {
+    let used = annotations::get(meta, annotations::REPLACE) == Some(change);
+    let again = if used {
+        "remove the annotation of the last time and "
+    } else {
+        ""
+    };
+    format!(
+        "{again}set the annotation {}: {change:?}",
+        annotations::REPLACE
+    )
 }

@@ -1004,3 +1004,48 @@ async fn a_write_without_an_answer_is_given_up_and_nothing_is_created() {
         "{synced:?}"
     );
 }
+
+#[tokio::test]
+async fn an_approval_is_for_one_replacement_until_it_is_given_anew() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["forProvider"]["color"] = json!("red");
+    let by_hand = |stage: &Stage| stage.things.outside().color = Some("blue".to_owned());
+    let approve = |stage: &Stage, approval: Value| {
+        let patch = &mut stage.cluster.state().thing["metadata"]["annotations"];
+        patch["crossplane.io/replace"] = approval;
+    };
+    stage.reconcile().await;
+    by_hand(&stage);
+    approve(&stage, json!("color=red"));
+    for _ in 0..3 {
+        stage.reconcile().await;
+    }
+    let counts = |stage: &Stage| {
+        let outside = stage.things.outside();
+        (outside.deletes, outside.creates)
+    };
+    assert_eq!(counts(&stage), (1, 2));
+    assert_eq!(stage.condition("Synced").status, api::ConditionStatus::True);
+
+    by_hand(&stage);
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced
+            .message
+            .contains("remove the annotation of the last time and set"),
+        "{synced:?}"
+    );
+    approve(&stage, json!(""));
+    stage.reconcile().await;
+    assert_eq!(counts(&stage), (1, 2));
+    assert_eq!(stage.annotation(annotations::REPLACED), None);
+    approve(&stage, json!("color=red"));
+    for _ in 0..3 {
+        stage.reconcile().await;
+    }
+    assert_eq!(counts(&stage), (2, 3));
+    let writes = stage.cluster.state().writes.len();
+    stage.reconcile().await;
+    assert_eq!(stage.cluster.state().writes.len(), writes);
+}
