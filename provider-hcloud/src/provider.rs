@@ -267,6 +267,7 @@ fn start(args: &Args, common: Common, serving: &mut JoinSet<()>) -> JoinSet<()> 
         clock: clock.clone(),
         settings: Settings {
             poll: args.poll,
+            poll_floor: args.min_poll_interval,
             sync: args.sync,
             concurrency: args.max_reconcile_rate,
             management_policies: args.enable_management_policies,

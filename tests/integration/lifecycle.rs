@@ -293,6 +293,18 @@ async fn connection_details_are_published_and_nothing_of_others_is_overwritten(
         "{ipv4}"
     );
 
+    secrets.delete("own", &DeleteParams::default()).await?;
+    eventually("the Secret is made again", SOON, || async {
+        let own = secrets.get("own").await?;
+        let data = own.data.unwrap_or_default();
+        ensure!(
+            data.get("ipv4")
+                .is_some_and(|value| value.0 == ipv4.as_bytes())
+        );
+        Ok(())
+    })
+    .await?;
+
     tenant.delete("Server", "server").await?;
     tenant.gone("Server", "server").await?;
     eventually("the Secret goes with the server", SOON, || async {

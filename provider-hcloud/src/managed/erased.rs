@@ -93,6 +93,9 @@ pub trait Managed: Send + Sync {
     /// Puts what was observed last into the status.
     fn report(&mut self);
 
+    /// The external name that a create would give, when it is known before.
+    fn foretell(&self) -> BoxFuture<'_, Result<Option<String>, ExternalError>>;
+
     /// Creates the external resource.
     fn create(&self) -> BoxFuture<'_, Result<Created, ExternalError>>;
 
@@ -272,6 +275,13 @@ impl<C: Connector> Managed for Typed<C> {
             let at_provider = at_provider.clone();
             api::Managed::set_at_provider(&mut self.resource, at_provider);
         }
+    }
+
+    fn foretell(&self) -> BoxFuture<'_, Result<Option<String>, ExternalError>> {
+        Box::pin(async {
+            let (external, desired) = self.access()?;
+            external.foretell(desired).await
+        })
     }
 
     fn create(&self) -> BoxFuture<'_, Result<Created, ExternalError>> {

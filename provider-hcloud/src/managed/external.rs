@@ -54,6 +54,19 @@ pub trait External: Send + Sync {
         look: Look,
     ) -> impl Future<Output = Result<ObservationOf<Self>, ExternalError>> + Send;
 
+    /// The external name that a create would give, when it is known before. It is recorded before the create is sent, in
+    /// [`annotations::CREATE_NAME`](super::annotations::CREATE_NAME) until the create has a result: what carries nothing
+    /// of its managed resource is found by it, also when what led to the name is lost.
+    ///
+    /// # Errors
+    /// When nothing can be created now.
+    fn foretell(
+        &self,
+        _desired: &Desired<Self::Resource>,
+    ) -> impl Future<Output = Result<Option<String>, ExternalError>> + Send {
+        async { Ok(None) }
+    }
+
     /// Creates the external resource.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Api, Client, api::ApiResource, core::ObjectMeta, runtime::controller::Action};
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, debug, info_span};
 
 use super::{
     FINALIZER,
@@ -158,7 +158,7 @@ impl Reconciler {
         let again = async {
             match pass.run().await {
                 Ok(again) => again,
-                Err(failure) => retry_write(&failure),
+                Err(failure) => pass.unwritten(&failure).await,
             }
         }
         .instrument(span)
@@ -381,7 +381,7 @@ impl Pass<'_> {
                 .reconciler
                 .progress
                 .with(&self.uid, |progress| progress.delete_requested),
-            approved_replacement: annotations::get(meta, annotations::REPLACE),
+            approved_replacement: annotations::approved_replacement(meta),
             resolved,
             outside: match seen {
                 None => Outside::Unseen,
@@ -517,9 +517,10 @@ impl Pass<'_> {
             }
         };
         let observed = within(self.deadline, self.object.observe(look)).await;
+        let named = annotations::get(self.object.meta(), annotations::EXTERNAL_NAME).is_some();
         let call = match observed {
-            // What is not there may be known without a call.
-            Ok(Observation::Absent) => Call::Unanswered,
+            // That something without a name is not there may be known without a call.
+            Ok(Observation::Absent) if !(direct && named) => Call::Unanswered,
             _ => Call::Look,
         };
         self.judge(&observed, asked, call);
@@ -551,19 +552,6 @@ async fn within<T>(
         Ok(result) => result,
         Err(_) => Err(ExternalError::with_unknown_outcome("deadline exceeded")),
     }
-}
-
-/// A conflict is no news: somebody else was quicker, the watch will show what they wrote.
-fn retry_write(failure: &WriteError) -> Again {
-    if failure.status().is_some_and(|status| status.is_not_found()) {
-        return Again::OnChange;
-    }
-    if failure.status().is_some_and(|status| status.is_conflict()) {
-        debug!(doing = failure.doing, "Conflict");
-    } else {
-        warn!(error = chain(failure), "Cannot write to Kubernetes");
-    }
-    Again::BackOff
 }
 
 fn is_paused(object: &dyn Managed) -> bool {

@@ -29,8 +29,10 @@ async fn a_subnet_is_added_found_by_its_key_and_removed() {
     let spec = json!({"networkId": network, "ipRange": "10.0.1.0/24", "location": "nbg1"});
     let desired: Desired<Subnet> = resource::<Subnet>(&spec).into();
     assert!(absent(&subnets, &desired).await);
+    let foretold = subnets.foretell(&desired).await.unwrap();
     let present = made(&subnets, &desired).await;
     assert_eq!(present.external_name, format!("{network}-10.0.1.0/24"));
+    assert_eq!(foretold.as_deref(), Some(present.external_name.as_str()));
     assert_eq!(present.at_provider.network_zone, "eu-central");
     assert!(present.drift.is_empty(), "{}", present.drift);
 
@@ -134,6 +136,11 @@ async fn a_part_is_deleted_by_its_external_name_when_its_references_are_lost() {
     ));
     let never_made = Desired::from(lost.clone());
     assert!(absent(&routes, &never_made).await);
+    let mut unresolved = lost.clone();
+    let name = present.external_name.clone();
+    unresolved.metadata.annotations = Some([(annotations::CREATE_NAME.to_owned(), name)].into());
+    let found = seen(&routes, &unresolved.into()).await;
+    assert_eq!(found.external_name, present.external_name);
     let lost = recorded(lost, &present);
     let found = seen(&routes, &lost).await;
     routes.delete(&lost, &found).await.unwrap();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use kube::core::ObjectMeta;
+use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
 use super::{Again, Call, Pass, WriteError, within};
@@ -140,10 +141,20 @@ impl Pass<'_> {
     }
 
     async fn create(&mut self, now: Timestamp) -> Result<Again, WriteError> {
+        let asked = self.reconciler.clock.elapsed();
+        let foretold = within(self.deadline, self.object.foretell()).await;
+        self.judge(&foretold, asked, Call::Unanswered);
+        let foretold = match foretold {
+            Ok(foretold) => foretold,
+            Err(error) => return self.uncreated(&error).await,
+        };
         // How an earlier create ended says nothing of this one, which may follow within the second.
         let mut metadata = self.with_finalizer();
+        let approval = annotations::get(self.object.meta(), annotations::REPLACE);
         metadata["annotations"] = json!({
+            annotations::REPLACED: approval,
             annotations::CREATE_PENDING: annotations::format_time(now),
+            annotations::CREATE_NAME: foretold,
             annotations::CREATE_SUCCEEDED: null,
             annotations::CREATE_FAILED: null,
         });
@@ -170,6 +181,7 @@ impl Pass<'_> {
                     .patch_critical(json!({
                         annotations::EXTERNAL_NAME: external_name,
                         annotations::CREATE_SUCCEEDED: done,
+                        annotations::CREATE_NAME: null,
                     }))
                     .await;
                 // The name is found again when it cannot be recorded; what is told only now is not.
@@ -186,23 +198,27 @@ impl Pass<'_> {
             Err(error) => {
                 // Without an answer the create stays pending, and the next observations tell how it ended. The time to
                 // settle begins now: a create that was held up for long may be carried out in this very moment.
-                let outcome = if error.outcome_unknown() {
-                    annotations::CREATE_PENDING
-                } else {
-                    annotations::CREATE_FAILED
-                };
                 let ended = annotations::format_time(self.reconciler.clock.now());
-                self.patch_critical(json!({outcome: ended})).await?;
-                self.failed(
-                    "CannotCreateExternalResource",
-                    "create failed",
-                    &error,
-                    Some(conditions::creating()),
-                    self.doubted(error.retry()),
-                )
-                .await
+                let marks = if error.outcome_unknown() {
+                    json!({annotations::CREATE_PENDING: ended})
+                } else {
+                    json!({annotations::CREATE_FAILED: ended, annotations::CREATE_NAME: null})
+                };
+                self.patch_critical(marks).await?;
+                self.uncreated(&error).await
             }
         }
+    }
+
+    async fn uncreated(&mut self, error: &ExternalError) -> Result<Again, WriteError> {
+        self.failed(
+            "CannotCreateExternalResource",
+            "create failed",
+            error,
+            Some(conditions::creating()),
+            self.doubted(error.retry()),
+        )
+        .await
     }
 
     /// Finalizer, external name and, when a create had no answer, its success: in one write.
@@ -214,6 +230,7 @@ impl Pass<'_> {
         {
             info!(external_name = present.external_name, "Adopted");
             marks[annotations::CREATE_SUCCEEDED] = annotations::format_time(now).into();
+            marks[annotations::CREATE_NAME] = Value::Null;
         }
         let mut metadata = self.with_finalizer();
         metadata["annotations"] = marks;
@@ -273,12 +290,13 @@ impl Pass<'_> {
 
     /// Nothing is done unasked that would lose data.
     async fn await_approval(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
+        self.forget_approval().await?;
         self.mark_readiness(&present.readiness);
         let change = present.drift.replacement().unwrap_or_default();
         let text = format!(
-            "{}: this cannot be changed in place. To have the external resource deleted and created again, set the annotation {}: {change:?}",
+            "{}: this cannot be changed in place. To have the external resource deleted and created again, {}",
             present.drift,
-            annotations::REPLACE,
+            how_to_approve(self.object.meta(), &change),
         );
         self.failed(
             "CannotUpdateExternalResource",
@@ -288,6 +306,17 @@ impl Pass<'_> {
             Retry::OnChange,
         )
         .await
+    }
+
+    /// Whoever takes an approval that was used away may give it again.
+    async fn forget_approval(&mut self) -> Result<(), WriteError> {
+        let meta = self.object.meta();
+        let taken_away = annotations::get(meta, annotations::REPLACE).is_none();
+        if taken_away && annotations::get(meta, annotations::REPLACED).is_some() {
+            let patch = self.guarded(json!({"annotations": {annotations::REPLACED: null}}));
+            self.patch("forget an approval", &patch).await?;
+        }
+        Ok(())
     }
 
     /// Deletes, so that the next reconcile finds nothing and creates.
@@ -346,10 +375,12 @@ impl Pass<'_> {
         if !present.drift.is_empty() {
             debug!(drift = %present.drift, "The policies do not allow to remove the differences");
         }
+        self.forget_approval().await?;
         self.mark_readiness(&present.readiness);
         let published = self.published(&present.connection).await;
         let unpublished = published.is_some();
-        self.mark(published.unwrap_or_else(|| success(&present.drift)));
+        let success = success(self.object.meta(), &present.drift);
+        self.mark(published.unwrap_or(success));
         let elapsed = self.reconciler.clock.elapsed();
         let ready = matches!(
             present.readiness,
@@ -469,13 +500,27 @@ fn name_of(step: &Step) -> &'static str {
 }
 
 /// All is well; what only a successor of the external resource will get is said.
-fn success(drift: &Drift) -> Statement {
+fn success(meta: &ObjectMeta, drift: &Drift) -> Statement {
     let success = conditions::reconcile_success();
     match drift.replacement() {
         Some(change) if !drift.needs_replacement() => success.with_message(&format!(
-            "{drift}: this takes effect when the external resource is created again. To have that done now, set the annotation {}: {change:?}",
-            annotations::REPLACE,
+            "{drift}: this takes effect when the external resource is created again. To have that done now, {}",
+            how_to_approve(meta, &change),
         )),
         Some(_) | None => success,
     }
+}
+
+/// What to do for a replacement; an approval that was used has to be given anew.
+fn how_to_approve(meta: &ObjectMeta, change: &str) -> String {
+    let used = annotations::get(meta, annotations::REPLACE) == Some(change);
+    let again = if used {
+        "remove the annotation of the last time and "
+    } else {
+        ""
+    };
+    format!(
+        "{again}set the annotation {}: {change:?}",
+        annotations::REPLACE
+    )
 }
