@@ -136,10 +136,20 @@ async fn run_at(
 /// Runs a phase without a fault and records its course.
 async fn undisturbed(tenant: &mut Tenant<'_>, phase: &Phase) -> Result<Course> {
     tenant.kill().await?;
+    let before = tenant.id().await?;
     begin(tenant, phase, None).await?;
     tenant.done(phase).await?;
     tenant.silent(SILENCE).await;
     tenant.check_alive()?;
+    tenant.check_creates()?;
+    if let (Some(before), Some(after), Change::Edit(edit)) =
+        (before, tenant.id().await?, phase.change)
+    {
+        ensure!(
+            (before != after) == edit.replaces(),
+            "object {before} at Hetzner is {after} after it"
+        );
+    }
     Ok(Course {
         requests: tenant.interceptor.record(),
         events: tenant.interceptor.events().into_iter().collect(),

@@ -1,11 +1,13 @@
 //! One namespace, one simulated Hetzner project, one provider between them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, RateLimit, Simulator};
+use http::Method;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use rig::apply::documents;
@@ -44,6 +46,8 @@ pub(super) struct Tenant<'l> {
     uid: Option<String>,
     /// The names of the watches that a provider at work has open.
     watches: Vec<String>,
+    /// The ids of what there was at Hetzner when the phase began.
+    known: BTreeSet<u64>,
     simulator: Simulator,
     pub(super) interceptor: Interceptor,
     provider: Option<Daemon>,
@@ -122,6 +126,7 @@ impl<'l> Tenant<'l> {
             uid: None,
             watches,
             simulator,
+            known: BTreeSet::new(),
             interceptor,
             provider: None,
             kubeconfig,
@@ -131,6 +136,7 @@ impl<'l> Tenant<'l> {
         })?;
         Ok(tenant)
     }
+        tenant.look_around()?;
 
     /// Makes the objects that must be there first, one after another so that their ids are always in the same order.
     async fn furnish(&mut self, objects: &[DynamicObject]) -> Result<()> {
@@ -317,8 +323,60 @@ impl<'l> Tenant<'l> {
         Ok(())
     }
 
+    /// Notes what there is at Hetzner, for telling afterwards what a phase has made.
+    fn look_around(&mut self) -> Result<()> {
+        self.known = state::ids(&self.cloud()?.to_string());
+        self.simulator.log().clear();
+        Ok(())
+    }
+
+    /// What the project at Hetzner consists of.
+    fn cloud(&self) -> Result<Value> {
+        let world = self.simulator.world();
+        let project = world.project(DEFAULT_TOKEN).context("the project")?;
+        Ok(serde_json::to_value(&project.resources)?)
+    }
+
+    /// How many creates Hetzner has accepted in this phase, also those whose answer was lost, by what they were sent to:
+    /// of objects, and of what objects consist of.
+    fn creates(&self) -> BTreeMap<String, usize> {
+        let mut creates = BTreeMap::new();
+        for entry in self.simulator.log().entries() {
+            let accepted = entry.status().is_some_and(|status| status / 100 == 2);
+            if entry.method != Method::POST || !accepted {
+                continue;
+            }
+            let path: Vec<_> = entry.path.split('/').filter(|s| !s.is_empty()).collect();
+            let what = match path[..] {
+                [collection] => collection.to_owned(),
+                [collection, _, "actions", command]
+                    if command.starts_with("add_") || command.starts_with("attach") =>
+                {
+                    format!("{collection}: {command}")
+                }
+                _ => continue,
+            };
+            *creates.entry(what).or_default() += 1;
+        }
+        creates
+    }
+
+    /// Fails when Hetzner has accepted more than one create of an object in this phase: no row makes two of a kind.
+    pub(super) fn check_creates(&self) -> Result<()> {
+        let creates = self.creates();
+        ensure!(creates.values().all(|count| *count < 2), "{creates:?}");
+        Ok(())
+    }
+
+    /// The id of the object at Hetzner, if it has one of its own.
+    pub(super) async fn id(&self) -> Result<Option<u64>> {
+        let object = self.objects()?.get_opt(&self.manifest.name_any()).await?;
+        Ok(object.as_ref().and_then(state::id))
+    }
+
     /// Waits until the object is ready in its present generation, or gone after a deletion.
     pub(super) async fn done(&self, phase: &Phase) -> Result<()> {
+        self.look_around()?;
         let api = self.objects()?;
         let name = self.manifest.name_any();
         let gone = matches!(phase.change, Change::Delete);
@@ -344,17 +402,14 @@ impl<'l> Tenant<'l> {
             }
             _ => false,
         };
-        let cloud = {
-            let world = self.simulator.world();
-            let project = world.project(DEFAULT_TOKEN).context("the project")?;
-            serde_json::to_value(&project.resources)?
-        };
         state::text(Parts {
             namespace: &self.namespace,
             uid: self.uid.as_deref(),
             object: object.as_ref(),
             usage,
-            cloud,
+            cloud: self.cloud()?,
+            known: &self.known,
+            creates: self.creates(),
         })
     }
 
