@@ -162,7 +162,7 @@ async fn begin(tenant: &mut Tenant<'_>, phase: &Phase, case: Option<&Case>) -> R
     let fault = case.map(Case::arrange).transpose()?;
     if phase.cold {
         tenant.apply(phase).await?;
-        tenant.launch(fault, false);
+        tenant.launch(fault);
     } else {
         let present = !matches!(phase.change, Change::Create);
         tenant.start(present).await?;
@@ -315,10 +315,16 @@ impl Work<'_> {
         }
         if case.fault.kills() {
             tenant.kill().await?;
-            let past = case.fault == Fault::DiesAfterAndIsShownThePast;
-            tenant.launch(None, past);
+            if case.fault == Fault::DiesAfterAndIsShownThePast {
+                tenant.launch_in_the_past()?;
+            } else {
+                tenant.launch(None);
+            }
         }
-        tenant.becomes(&course.state).await?;
+        let started = case.fault.kills();
+        tenant
+            .comes_to_rest_as(&course.state, phase, started)
+            .await?;
         Ok(true)
     }
 

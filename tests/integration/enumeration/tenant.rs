@@ -31,6 +31,8 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 /// After this time without a request nothing more is expected: longer than any wait between two requests of an
 /// undisturbed phase.
 pub(super) const SILENCE: Duration = Duration::from_millis(1500);
+/// The same for a provider that has found everything as it should be, and only writes that down.
+const SHORT_SILENCE: Duration = Duration::from_millis(400);
 /// Slow actions outlast the provider's first look at them, and not its second.
 const SLOW: Duration = Duration::from_millis(700);
 /// How much of a provider's log a failure shows.
@@ -44,10 +46,10 @@ pub(super) struct Tenant<'l> {
     manifest: DynamicObject,
     /// Its UID while it exists.
     uid: Option<String>,
-    /// The names of the watches that a provider at work has open.
-    watches: Vec<String>,
     /// The ids of what there was at Hetzner when the phase began.
     known: BTreeSet<u64>,
+    /// The names of the watches that a provider at work has open.
+    watches: Vec<String>,
     simulator: Simulator,
     pub(super) interceptor: Interceptor,
     provider: Option<Daemon>,
@@ -124,9 +126,9 @@ impl<'l> Tenant<'l> {
             kind: row.kind,
             manifest,
             uid: None,
+            known: BTreeSet::new(),
             watches,
             simulator,
-            known: BTreeSet::new(),
             interceptor,
             provider: None,
             kubeconfig,
@@ -134,9 +136,9 @@ impl<'l> Tenant<'l> {
         tenant.furnish(&objects).await.with_context(|| {
             format!("make what a {} needs\n{}", row.kind, tenant.provider_log())
         })?;
+        tenant.look_around()?;
         Ok(tenant)
     }
-        tenant.look_around()?;
 
     /// Makes the objects that must be there first, one after another so that their ids are always in the same order.
     async fn furnish(&mut self, objects: &[DynamicObject]) -> Result<()> {
@@ -210,7 +212,12 @@ impl<'l> Tenant<'l> {
 
     /// Starts a provider and waits until it is at work, and content with an object that is `present`.
     pub(super) async fn start(&mut self, present: bool) -> Result<()> {
-        self.launch(None, false);
+        self.launch(None);
+        self.at_work(present).await
+    }
+
+    /// Waits until the provider has listed and watches everything, and is content with an object that is `present`.
+    async fn at_work(&self, present: bool) -> Result<()> {
         let watching = self.interceptor.watching(&self.watches);
         if timeout(DEADLINE, watching).await.is_err() {
             bail!("the provider does not watch everything: {:?}", self.state());
@@ -247,14 +254,28 @@ impl<'l> Tenant<'l> {
         Ok(())
     }
 
-    /// Starts a provider without waiting for anything. One that is shown the past first gets an old list of the kind.
-    pub(super) fn launch(&mut self, fault: Option<Fault>, shown_the_past: bool) {
+    /// Starts a provider without waiting for anything. It first gets the list of the kind that the last one got.
+    pub(super) fn launch_in_the_past(&mut self) -> Result<()> {
+        let plural = &self.lab.resource(self.kind)?.plural;
+        self.interceptor.revive();
+        self.interceptor.arm(None);
+        ensure!(
+            self.interceptor.show_stale(plural),
+            "no provider has listed {plural} yet"
+        );
+        self.spawn();
+        Ok(())
+    }
+
+    /// Starts a provider without waiting for anything.
+    pub(super) fn launch(&mut self, fault: Option<Fault>) {
         self.interceptor.revive();
         self.interceptor.arm(fault);
+        self.spawn();
+    }
+
+    fn spawn(&mut self) {
         self.log_start = std::fs::metadata(&self.log).map_or(0, |log| log.len());
-        if shown_the_past && let Ok(resource) = self.lab.resource(self.kind) {
-            self.interceptor.show_stale(&resource.plural);
-        }
         let invocation = Invocation::new(&self.lab.binary)
             .args(["--bind-ip", "127.0.0.1", "--metrics-port", "0"])
             // Hetzner shows everything at once here, so the time for that need not be long.
@@ -300,27 +321,6 @@ impl<'l> Tenant<'l> {
 
     fn objects(&self) -> Result<Api<DynamicObject>> {
         self.lab.api(self.kind, &self.namespace)
-    }
-
-    /// Does to the object what a phase is about.
-    pub(super) async fn apply(&mut self, phase: &Phase) -> Result<()> {
-        let api = self.objects()?;
-        let name = self.manifest.name_any();
-        match phase.change {
-            Change::Create => {
-                let object = self.configured(&self.manifest);
-                let created = api.create(&PostParams::default(), &object).await?;
-                self.uid = created.uid();
-            }
-            Change::Edit(edit) => {
-                let patch = Patch::Merge((edit.patch)());
-                api.patch(&name, &PatchParams::default(), &patch).await?;
-            }
-            Change::Delete => {
-                api.delete(&name, &DeleteParams::default()).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Notes what there is at Hetzner, for telling afterwards what a phase has made.
@@ -374,9 +374,30 @@ impl<'l> Tenant<'l> {
         Ok(object.as_ref().and_then(state::id))
     }
 
+    /// Does to the object what a phase is about.
+    pub(super) async fn apply(&mut self, phase: &Phase) -> Result<()> {
+        self.look_around()?;
+        let api = self.objects()?;
+        let name = self.manifest.name_any();
+        match phase.change {
+            Change::Create => {
+                let object = self.configured(&self.manifest);
+                let created = api.create(&PostParams::default(), &object).await?;
+                self.uid = created.uid();
+            }
+            Change::Edit(edit) => {
+                let patch = Patch::Merge((edit.patch)());
+                api.patch(&name, &PatchParams::default(), &patch).await?;
+            }
+            Change::Delete => {
+                api.delete(&name, &DeleteParams::default()).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until the object is ready in its present generation, or gone after a deletion.
     pub(super) async fn done(&self, phase: &Phase) -> Result<()> {
-        self.look_around()?;
         let api = self.objects()?;
         let name = self.manifest.name_any();
         let gone = matches!(phase.change, Change::Delete);
@@ -433,6 +454,41 @@ impl<'l> Tenant<'l> {
             // What an answer changes is there in a moment.
             let _ = timeout_at(look, self.interceptor.more_calls_than(calls)).await;
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until the state is the expected one and remains so: also a provider that has just been started has seen
+    /// everything by then, and has nothing more to say.
+    pub(super) async fn comes_to_rest_as(
+        &self,
+        expected: &str,
+        phase: &Phase,
+        started: bool,
+    ) -> Result<()> {
+        let present = !matches!(phase.change, Change::Delete);
+        let end = Instant::now() + DEADLINE;
+        loop {
+            self.becomes(expected).await?;
+            if started {
+                self.at_work(present).await?;
+                ensure!(
+                    self.interceptor.has_shown_stale(),
+                    "the provider has not listed the past"
+                );
+            }
+            // One that has found everything as it should be since it was started waits for nothing of its own.
+            let content = started && present && self.is_managed();
+            let silence = if content { SHORT_SILENCE } else { SILENCE };
+            let silent = timeout(DEADLINE, self.silent(silence)).await;
+            silent.context("the provider does not come to rest")?;
+            self.check_alive()?;
+            if self.end_state().await? == expected {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < end,
+                "the state changes again and again, and so does not remain the end state"
+            );
         }
     }
 
