@@ -17,7 +17,7 @@ use crate::{
     error::ApiError,
     fault::ActionFault,
     project::Project,
-    rate_limit::{RateLimit, Standing},
+    rate_limit::{Bucket, RateLimit, Standing},
     request::{ApiRequest, Token},
     resource::primary_ip::AddressPool,
     route::{Call, Lookup, Matched, Reply, Router},
@@ -49,6 +49,8 @@ pub struct World {
     pub rate_limit: RateLimit,
     projects: BTreeMap<String, Project>,
     tokens: BTreeMap<Token, (String, Access)>,
+    /// The request budget of those who have no token, or none that opens a project.
+    strangers: Bucket,
 }
 
 /// The world of a running simulator, for what works beside its clients: the machines that servers stand for.
@@ -111,6 +113,7 @@ impl World {
             rate_limit,
             projects: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            strangers: Bucket::new(),
         }
     }
 
@@ -233,30 +236,44 @@ impl World {
             .find_map(|project| project.finish_action(id, error.cloned(), now))
     }
 
-    /// Decides, in the API's order, whether a request reaches its handler: path, token, method, access, budget.
+    /// Decides, in the API's order, whether a request reaches its handler: path, token, budget, access, method. What no
+    /// token lets in counts as well; the API does not say against which budget, here it is one that all of it shares.
     pub(crate) fn admit(&mut self, router: &Router, request: &ApiRequest) -> Admission {
-        let refused = |error| Admission {
-            project: None,
-            standing: None,
-            verdict: Err(error),
-        };
         let lookup = match &request.path {
             Some(path) => router.lookup(&request.method, path),
             None => Lookup::UnknownPath,
         };
         if matches!(lookup, Lookup::UnknownPath) {
-            return refused(ApiError::unknown_path());
+            return Admission {
+                project: None,
+                standing: None,
+                verdict: Err(ApiError::unknown_path()),
+            };
         }
-        let Some(token) = &request.token else {
-            return refused(ApiError::unauthorized("token is required"));
-        };
         let now = self.now();
         let limit = self.rate_limit;
-        let Some((name, access)) = self.tokens.get(token) else {
-            return refused(ApiError::unauthorized("unable to authenticate"));
+        let opened = match &request.token {
+            None => Err("token is required"),
+            Some(token) => self
+                .tokens
+                .get(token)
+                .and_then(|(name, access)| Some((name, access, self.projects.get_mut(name)?)))
+                .ok_or("unable to authenticate"),
         };
-        let Some(project) = self.projects.get_mut(name) else {
-            return refused(ApiError::unauthorized("unable to authenticate"));
+        let (name, access, project) = match opened {
+            Ok(opened) => opened,
+            Err(problem) => {
+                let within_budget = self.strangers.take(limit, now);
+                return Admission {
+                    project: None,
+                    standing: Some(self.strangers.standing(limit, now)),
+                    verdict: Err(if within_budget {
+                        ApiError::unauthorized(problem)
+                    } else {
+                        ApiError::rate_limit_exceeded(limit.limit)
+                    }),
+                };
+            }
         };
         let within_budget = project.bucket.take(limit, now);
         let verdict = match lookup {
