@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use http::Method;
@@ -51,6 +52,8 @@ pub struct World {
     tokens: BTreeMap<Token, (String, Access)>,
     /// The request budget of those who have no token, or none that opens a project.
     strangers: Bucket,
+    /// How long what was there is remembered.
+    pub(crate) memory: Option<Duration>,
 }
 
 /// The world of a running simulator, for what works beside its clients: the machines that servers stand for.
@@ -114,6 +117,7 @@ impl World {
             projects: BTreeMap::new(),
             tokens: BTreeMap::new(),
             strangers: Bucket::new(),
+            memory: None,
         }
     }
 
@@ -121,7 +125,11 @@ impl World {
     pub(crate) fn lock(world: &Arc<Mutex<Self>>) -> MutexGuard<'_, Self> {
         let mut guard = world.lock().unwrap_or_else(PoisonError::into_inner);
         let now = guard.now();
+        let memory = guard.memory;
         for project in guard.projects.values_mut() {
+            if memory.is_some() && project.is_due(now) {
+                project.remember(memory, now);
+            }
             project.settle(now);
         }
         guard
@@ -294,31 +302,42 @@ impl World {
         }
     }
 
-    /// Runs the handler of an admitted request.
+    /// Runs the handler of an admitted request; one that only reads may see what was there some time ago, as `age` says.
     pub(crate) fn perform(
         &mut self,
         admitted: &Admitted,
         request: &ApiRequest,
         faults: Vec<ActionFault>,
+        age: Option<Duration>,
     ) -> Reply {
         let Admitted { project, matched } = admitted;
         let (now, actions, api_date) = (self.now(), self.actions, self.api_date);
-        let addresses = self.addresses;
+        let (addresses, memory) = (self.addresses, self.memory);
         // A restored state may lack the project that the token opened a moment ago.
         let Some(project) = self.projects.get_mut(project) else {
             return ApiError::unauthorized("unable to authenticate").into();
         };
-        let mut call = Call {
-            kind: matched.kind,
-            project,
-            request,
-            parameters: &matched.parameters,
-            now,
-            actions,
-            api_date,
-            addresses,
-            faults,
+        let handle = |project: &mut Project| {
+            let mut call = Call {
+                kind: matched.kind,
+                project,
+                request,
+                parameters: &matched.parameters,
+                now,
+                actions,
+                api_date,
+                addresses,
+                faults,
+            };
+            (matched.handler)(&mut call).unwrap_or_else(Reply::from)
         };
-        (matched.handler)(&mut call).unwrap_or_else(Reply::from)
+        if request.method != Method::GET {
+            project.remember(memory, now);
+            return handle(project);
+        }
+        match age {
+            Some(age) => project.with_past(age, now, handle),
+            None => handle(project),
+        }
     }
 }
