@@ -8,7 +8,9 @@ use std::fmt;
 use api::{VolumeAttachment, VolumeAttachmentObservation};
 
 use super::{
-    Error, Project, parse_id,
+    Error, Project,
+    error::refusal,
+    parse_id,
     part::{PartKind, PresentOf},
     report_id, required_id,
 };
@@ -80,8 +82,8 @@ impl PartKind for VolumeAttachments {
         let server = required_id("serverId", spec.server_id.as_deref())?;
         let automount = spec.automount.unwrap_or_default();
         let volumes = project.client.volumes();
-        volumes.attach(key.0, server, automount).await?;
-        Ok(())
+        let attached = volumes.attach(key.0, server, automount).await;
+        attached.map(drop).map_err(refusal)
     }
 
     /// Only detaches: the volume is then attached by nobody, and attaching it is a create.

@@ -15,7 +15,7 @@ use crate::{
         labels::Labels,
         server::{CreateServerFirewall, CreateServerPublicNet, CreateServerRequest, Made, Secret},
     },
-    kind::{Error, Project, location, near},
+    kind::{Error, Project, error::refusal, location, near},
     managed::{Created, Desired, Retry, credentials::SecretValue},
 };
 
@@ -165,10 +165,13 @@ impl Order<'_> {
         };
         match self.project.client.servers().make(&request).await {
             Ok(made) => Ok(made),
-            Err(error) if error.class() == Class::Invalid => {
-                self.explain(image, architecture).await?;
-                Err(error.into())
-            }
+            Err(error) if error.class() == Class::Invalid => match refusal(error) {
+                Error::Api(error) => {
+                    self.explain(image, architecture).await?;
+                    Err(error.into())
+                }
+                passing => Err(passing),
+            },
             Err(error) => Err(error.into()),
         }
     }

@@ -15,7 +15,7 @@ use crate::{
         self, Class, Priority, Resources, Server, firewall::Target, labels::Labels,
         primary_ip::CreatePrimaryIpRequest, server::IdOrName,
     },
-    kind::{Error, Project, near},
+    kind::{Error, Project, error::refusal, near},
 };
 
 /// How long to wait for a change of the type, which copies the disk when it has to move the server. A longer one is
@@ -64,7 +64,10 @@ pub(super) async fn perform(
         if failed && work.labels.contains_key(SETUP) {
             work.mark(&[(SETUP, Some(FAILED.to_owned()))]).await?;
         }
-        return Err(error);
+        return Err(match error {
+            Error::Api(error) => refusal(error),
+            error => error,
+        });
     }
     Ok(())
 }

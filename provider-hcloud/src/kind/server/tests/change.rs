@@ -196,6 +196,22 @@ async fn a_change_of_the_drive_and_of_the_rescue_system_resets_the_server_once()
 }
 
 #[tokio::test]
+async fn an_address_that_a_network_does_not_have_yet_is_asked_for_again_soon() {
+    let stage = Stage::new().await;
+    let network = stage.network("net", "10.0.0.0/16", "10.0.1.0/24").await;
+    let mut one = stage.ready(&json!({})).await;
+    one.set(&json!({"networks": [{"networkId": network, "ip": "10.0.2.5"}]}));
+    let present = stage.look(&mut one).await;
+    let servers = stage.servers();
+    let error = servers.update(&one.desired(), &present).await.unwrap_err();
+    assert!(
+        error.to_string().contains("(no_subnet_available)"),
+        "{error}"
+    );
+    assert_eq!(error.retry(), crate::managed::Retry::BackOff);
+}
+
+#[tokio::test]
 async fn what_only_a_new_server_gets_is_reported_and_nothing_is_done() {
     let stage = Stage::new().await;
     let mut one = One::new(

@@ -123,6 +123,31 @@ async fn when_nothing_can_be_had_the_error_names_what_was_tried_and_it_is_tried_
 }
 
 #[tokio::test]
+async fn what_stands_in_the_way_of_a_create_for_now_is_tried_again_soon() {
+    let stage = Stage::new().await;
+    let address: api::PrimaryIP = named("ip", &json!({"type": "ipv4", "location": "fsn1"}));
+    let ips = ObjectsOfProject::<crate::kind::primary_ip::PrimaryIps>::from(stage.project.clone());
+    let address = made(&ips, &address.into()).await.external_name;
+    let spec = json!({"location": "fsn1", "publicNet": {"ipv4Id": address}});
+    let first = stage.ready(&spec).await;
+    let mut second = One::named("second", &spec);
+    let error = stage.create(&mut second).await.unwrap_err();
+    assert!(
+        error.to_string().contains("(primary_ip_assigned)"),
+        "{error}"
+    );
+    assert_eq!(error.retry(), Retry::BackOff);
+    stage
+        .project
+        .client
+        .servers()
+        .delete(first.id())
+        .await
+        .unwrap();
+    stage.create(&mut second).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_does_not_exist_is_named_with_what_comes_near() {
     let stage = Stage::new().await;
     #[rustfmt::skip]
