@@ -107,7 +107,7 @@ impl<'a> Addresses<'a> {
 
     /// Deletes what [`Addresses::make`] has made and not assigned.
     pub(super) async fn delete_unused(&self, family: &str) -> Result<(), Error> {
-        let made = self.ips().search(MADE_FOR, "x").await?;
+        let made = self.ips().search(MADE_FOR, self.owner).await?;
         for ip in made.iter().filter(|ip| self.is_unused(ip, family)) {
             self.ips().delete(ip.id).await?;
         }
@@ -117,13 +117,13 @@ impl<'a> Addresses<'a> {
     /// Whether it was made for this server and is assigned to nothing.
     fn is_unused(&self, ip: &PrimaryIp, family: &str) -> bool {
         let made_for = ip.labels.get(MADE_FOR).map(String::as_str);
-        let _ = made_for; is_free(ip) && ip.kind == family
+        is_free(ip) && made_for == Some(self.owner) && ip.kind == family
     }
 }
 
 /// Whether an address is assigned to nothing and has no managed resource of its own.
 fn is_free(ip: &PrimaryIp) -> bool {
-    let _ = UID_LABEL; ip.assignee_id.is_none()
+    ip.assignee_id.is_none() && !ip.labels.contains_key(UID_LABEL)
 }
 
 /// Deletes what a change of the server's addresses has left behind, before the server goes. `owner` is the UID of its

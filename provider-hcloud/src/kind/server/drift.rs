@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     attachment::{Attachment, list},
-    mark::{Marks, RELEASED_IPV4, RELEASED_IPV6},
+    mark::{AddressMarks, Marks, NEW_IPV4, NEW_IPV6, PENDING, RELEASED_IPV4, RELEASED_IPV6},
     placement,
     step::{Change, Step, Way},
     wish::{Address, Wish},
@@ -50,13 +50,13 @@ pub(super) fn changes(
         &IPV4,
         wish.ipv4,
         server.public_net.ipv4.as_ref(),
-        marks.released_ipv4,
+        marks.ipv4,
     ));
     changes.extend(address(
         &IPV6,
         wish.ipv6,
         server.public_net.ipv6.as_ref(),
-        marks.released_ipv6,
+        marks.ipv6,
     ));
     changes.extend(server_type(wish, server, &facts.server_types));
     changes.extend(fixed(wish, server, marks));
@@ -214,18 +214,22 @@ struct Family {
     name: &'static str,
     /// The mark of an address that was taken away.
     released: &'static str,
+    /// The mark of an address that is being made.
+    new: &'static str,
 }
 
 const IPV4: Family = Family {
     field: "publicNet.ipv4",
     name: "ipv4",
     released: RELEASED_IPV4,
+    new: NEW_IPV4,
 };
 
 const IPV6: Family = Family {
     field: "publicNet.ipv6",
     name: "ipv6",
     released: RELEASED_IPV6,
+    new: NEW_IPV6,
 };
 
 impl Family {
@@ -243,13 +247,22 @@ impl Family {
             Step::Mark(vec![(self.released, None)]),
         ]
     }
+
+    /// Gives a new address. The mark lets one be found that was made and not assigned.
+    fn give(&self) -> Vec<Step> {
+        vec![
+            Step::Mark(vec![(self.new, Some(PENDING.to_owned()))]),
+            Step::NewAddress(self.name),
+            Step::Mark(vec![(self.new, None)]),
+        ]
+    }
 }
 
 fn address(
     family: &Family,
     wanted: Address,
     found: Option<&PublicIp>,
-    released: Option<u64>,
+    marks: AddressMarks,
 ) -> Vec<Change> {
     let field = family.field;
     let id = found.and_then(|ip| ip.id);
@@ -260,7 +273,7 @@ fn address(
             Some(Change::new(format!("{field}Enabled"), &false, &true, way))
         }
         Address::Any if found.is_none() => {
-            let way = Way::Off(vec![Step::NewAddress(family.name)]);
+            let way = Way::Off(family.give());
             Some(Change::new(format!("{field}Enabled"), &true, &false, way))
         }
         Address::Primary(wanted) if id != Some(wanted) => {
@@ -272,14 +285,21 @@ fn address(
         }
         Address::Unmanaged | Address::Absent | Address::Any | Address::Primary(_) => None,
     };
-    let left = released
-        .filter(|released| id != Some(*released))
+    let left = marks
+        .released
+        .filter(|released| id != Some(*released) && wanted.primary() != Some(*released))
         .map(|released| {
             let way = Way::Now(family.forget(released).into());
             let desired = format!("Primary IP {released} released");
             Change::new(field, &desired, "pending", way)
         });
-    left.into_iter().chain(change).collect()
+    // While a change is due, it may be what is to be assigned.
+    let unused = (marks.new && change.is_none()).then(|| {
+        let done = Step::Mark(vec![(family.new, None)]);
+        let way = Way::Now(vec![Step::DeleteUnusedAddresses(family.name), done]);
+        Change::new(field, "no unused Primary IP", "pending", way)
+    });
+    left.into_iter().chain(unused).chain(change).collect()
 }
 
 /// Whether the spec names server types, and the server has none of them.

@@ -11,7 +11,7 @@ use crate::{hcloud::labels::Labels, kind::parse_id};
 
 /// The server is not yet what its creation promised. Never set again once it is gone.
 pub(super) const SETUP: &str = "hcloud.openova.io/setup";
-/// The value of [`SETUP`] while it goes on.
+/// The value of a mark while what it is about goes on.
 pub(super) const PENDING: &str = "pending";
 /// The value of [`SETUP`] when an action of it has failed.
 pub(super) const FAILED: &str = "failed";
@@ -32,6 +32,14 @@ pub(super) const SSH_KEYS: &str = "hcloud.openova.io/ssh-keys";
 pub(super) const RELEASED_IPV4: &str = "hcloud.openova.io/released-ipv4";
 /// The same for the IPv6 network.
 pub(super) const RELEASED_IPV6: &str = "hcloud.openova.io/released-ipv6";
+/// A Primary IP is being made for the server; [`PENDING`] until it is assigned.
+pub(super) const NEW_IPV4: &str = "hcloud.openova.io/new-ipv4";
+/// The same for the IPv6 network.
+pub(super) const NEW_IPV6: &str = "hcloud.openova.io/new-ipv6";
+
+/// On a Primary IP that was made for a server, and is deleted when the server does not need it: the UID of the server's
+/// managed resource. It is not [`UID_LABEL`](api::UID_LABEL), which says that the object itself is managed.
+pub(super) const MADE_FOR: &str = "hcloud.openova.io/made-for";
 
 /// The marks of a server.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +52,17 @@ pub(super) struct Marks<'a> {
     pub(super) rescue: Option<&'a str>,
     pub(super) user_data: Option<&'a str>,
     pub(super) ssh_keys: Option<&'a str>,
-    pub(super) released_ipv4: Option<u64>,
-    pub(super) released_ipv6: Option<u64>,
+    pub(super) ipv4: AddressMarks,
+    pub(super) ipv6: AddressMarks,
+}
+
+/// The marks of one family of public addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AddressMarks {
+    /// The Primary IP that was taken away.
+    pub(super) released: Option<u64>,
+    /// Whether a Primary IP is being made.
+    pub(super) new: bool,
 }
 
 impl<'a> Marks<'a> {
@@ -60,8 +77,14 @@ impl<'a> Marks<'a> {
             rescue: get(RESCUE),
             user_data: get(USER_DATA),
             ssh_keys: get(SSH_KEYS),
-            released_ipv4: get(RELEASED_IPV4).and_then(parse_id),
-            released_ipv6: get(RELEASED_IPV6).and_then(parse_id),
+            ipv4: AddressMarks {
+                released: get(RELEASED_IPV4).and_then(parse_id),
+                new: get(NEW_IPV4).is_some(),
+            },
+            ipv6: AddressMarks {
+                released: get(RELEASED_IPV6).and_then(parse_id),
+                new: get(NEW_IPV6).is_some(),
+            },
         }
     }
 }
@@ -199,6 +222,9 @@ mod tests {
             SSH_KEYS,
             RELEASED_IPV4,
             RELEASED_IPV6,
+            NEW_IPV4,
+            NEW_IPV6,
+            MADE_FOR,
         ] {
             assert_eq!(labels::check_key(key), Ok(()), "{key}");
         }

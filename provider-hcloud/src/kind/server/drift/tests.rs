@@ -242,6 +242,8 @@ fn backups_the_drive_and_the_rescue_system_are_changed_in_place() {
 fn the_placement_group_and_public_addresses_are_changed_with_the_server_off() {
     let bare = json!({"public_net": {"ipv4": null, "ipv6": null}});
     let grouped = json!({"placement_group": {"id": 5}});
+    let mut being_made = bare.clone();
+    being_made["labels"] = json!({"hcloud.openova.io/new-ipv6": "pending"});
     check(&[
         (
             "same group",
@@ -281,7 +283,29 @@ fn the_placement_group_and_public_addresses_are_changed_with_the_server_off() {
             "a new one",
             json!({"publicNet": {"ipv6Enabled": true}}),
             bare.clone(),
-            &["publicNet.ipv6Enabled: desired true, observed false -> Off([NewAddress(\"ipv6\")])"],
+            &[
+                "publicNet.ipv6Enabled: desired true, observed false -> Off([Mark([(\"hcloud.openova.io/new-ipv6\", Some(\"pending\"))]), NewAddress(\"ipv6\"), Mark([(\"hcloud.openova.io/new-ipv6\", None)])])",
+            ],
+        ),
+        (
+            "a new one that is being made",
+            json!({"publicNet": {"ipv6Enabled": true}}),
+            being_made.clone(),
+            &["publicNet.ipv6Enabled: desired true, observed false -> Off("],
+        ),
+        (
+            "a new one that is wanted no more",
+            json!({"publicNet": {"ipv6Enabled": false}}),
+            being_made,
+            &[
+                "publicNet.ipv6: desired no unused Primary IP, observed pending -> Now([DeleteUnusedAddresses(\"ipv6\"), Mark([(\"hcloud.openova.io/new-ipv6\", None)])])",
+            ],
+        ),
+        (
+            "one that was taken away and is wanted again",
+            json!({"publicNet": {"ipv4Id": "11"}}),
+            json!({"labels": {"hcloud.openova.io/released-ipv4": "11"}, "public_net": {"ipv4": null}}),
+            &["publicNet.ipv4Id: desired Primary IP 11, observed none -> Off([Assign(11)])"],
         ),
         (
             "this one",
