@@ -85,7 +85,7 @@ pub trait ObjectKind: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
-    /// Prepares the object for its deletion, or says what prevents it.
+    /// Prepares an object whose deletion is allowed, or says what prevents it.
     ///
     /// # Errors
     /// When the object cannot be deleted now.
@@ -286,12 +286,13 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
         let Some(object) = objects.read(id, Priority::Delete).await? else {
             return Ok(());
         };
+        let protected = hcloud::Resource::protected(&*object);
+        if protected && protect.is_none() {
+            let object = <K::Object as hcloud::Resource>::OBJECT;
+            return Err(Error::ProtectedAtHetzner { object, id });
+        }
         K::before_delete(&self.project, desired, &object).await?;
-        if hcloud::Resource::protected(&*object) {
-            if protect.is_none() {
-                let object = <K::Object as hcloud::Resource>::OBJECT;
-                return Err(Error::ProtectedAtHetzner { object, id });
-            }
+        if protected {
             objects.change_protection(id, false).await?;
         }
         Ok(objects.delete(id).await?)

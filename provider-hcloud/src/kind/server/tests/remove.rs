@@ -71,3 +71,18 @@ async fn a_server_is_shut_down_before_its_deletion_when_the_spec_says_so() {
         assert_eq!(stage.count(), 0);
     }
 }
+
+#[tokio::test]
+async fn a_server_that_somebody_has_protected_is_not_shut_down_for_a_deletion_that_is_refused() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({"shutdownBeforeDeletion": true})).await;
+    let servers = stage.project.client.servers();
+    servers.change_protection(one.id(), true).await.unwrap();
+    stage.simulator.log().clear();
+    for _ in 0..2 {
+        let error = stage.delete(&mut one).await.unwrap_err().to_string();
+        assert!(error.contains("is protected at Hetzner"), "{error}");
+        stage.hand.advance(Duration::from_secs(3600));
+    }
+    assert!(stage.calls().is_empty(), "{:?}", stage.calls());
+}
