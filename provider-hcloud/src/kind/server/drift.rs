@@ -17,8 +17,8 @@ use crate::{
     managed::Retry,
 };
 
-/// How soon to ask again for a server type that cannot be had.
-const SOLD_OUT: Duration = Duration::from_secs(300);
+/// How soon to ask again for a server type that cannot be had: a shortage lasts, and all tries share the request budget.
+pub(super) const SOLD_OUT: Duration = Duration::from_secs(300);
 
 /// What has to be known besides the spec and the server.
 #[derive(Clone, Debug, Default)]
@@ -316,16 +316,8 @@ fn server_type(wish: &Wish, server: &Server, known: &[Arc<ServerType>]) -> Optio
     let desired = wish.server_types.join(" or ");
     let changed = |way| Some(Change::new("serverType", &desired, &current.name, way));
     let held = |message, retry| changed(Way::Held { message, retry });
-    let missing = wish
-        .server_types
-        .iter()
-        .find(|name| known.iter().all(|t| t.name != **name));
-    if let Some(name) = missing {
-        let problem = placement::unknown(name, known);
-        return held(
-            format!("spec.forProvider.serverType: {problem}"),
-            Retry::OnChange,
-        );
+    if let Err(error) = placement::check_names(&wish.server_types, known) {
+        return held(error.to_string(), Retry::OnChange);
     }
     let disk = server.primary_disk_size.unwrap_or_default() as f64;
     let fits = |t: &&Arc<ServerType>| {
@@ -334,7 +326,7 @@ fn server_type(wish: &Wish, server: &Server, known: &[Arc<ServerType>]) -> Optio
             && t.disk.is_none_or(|size| size >= disk)
     };
     let wanted = wish.server_types.iter();
-    let wanted = wanted.filter_map(|name| known.iter().find(|t| t.name == *name));
+    let wanted = wanted.filter_map(|name| placement::find(name, known));
     let fitting: Vec<_> = wanted.filter(fits).collect();
     let place = server.location_name();
     let available = |t: &&&Arc<ServerType>| placement::availability(t, place) == Some(true);

@@ -380,6 +380,12 @@ fn a_server_type_is_changed_where_that_is_possible() {
             &["serverType: desired cpx11, observed cx23 -> Off([ChangeType(\"cpx11\")])"],
         ),
         (
+            "one that is sold no more and one that fits",
+            json!({"serverTypes": ["cx22", "cx33"]}),
+            json!({}),
+            &["serverType: desired cx22 or cx33, observed cx23 -> Off([ChangeType(\"cx33\")])"],
+        ),
+        (
             "unknown",
             json!({"serverType": "cx99"}),
             json!({}),
