@@ -151,6 +151,8 @@ impl Wish {
             });
             networks.collect::<Result<Vec<_>, _>>()
         });
+        let networks = networks.transpose()?;
+        check_networks(networks.as_deref().unwrap_or_default())?;
         let firewalls = firewall_ids.as_ref().map(|ids| {
             let ids = ids.iter().enumerate();
             let ids = ids.map(|(index, text)| id(format!("firewallIds[{index}]"), text));
@@ -175,7 +177,7 @@ impl Wish {
                 .ok()
                 .flatten()
                 .map(|text| digest(text.expose().as_bytes())),
-            networks: networks.transpose()?,
+            networks,
             firewalls: firewalls.transpose()?,
             placement_group: group.map(|text| id("placementGroupId", text)).transpose()?,
             ipv4: Address::read(
@@ -246,6 +248,21 @@ impl Wish {
     }
 }
 
+/// A server is attached to a network once, with one address and further ones.
+fn check_networks(networks: &[Attachment]) -> Result<(), Error> {
+    for (index, Attachment { network, .. }) in networks.iter().enumerate() {
+        let mut earlier = networks.iter().take(index);
+        let Some(first) = earlier.position(|other| other.network == *network) else {
+            continue;
+        };
+        let problem = format!(
+            "networks[{first}] names network {network} as well, and a server is attached to a network once: keep one of the two; further addresses go into its aliasIps"
+        );
+        return Err(Error::field(format!("networks[{index}]"), problem));
+    }
+    Ok(())
+}
+
 /// How long a shutdown may take.
 pub(super) fn shutdown_timeout(spec: &ServerParameters) -> Duration {
     let seconds = spec.shutdown_timeout;
@@ -286,4 +303,31 @@ pub(super) fn user_data(desired: &Desired<Server>) -> Result<Option<Secret>, Err
         )
     })?;
     Ok(Some(Secret::new(text.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::kind::simulated::resource;
+
+    fn read(spec: &Value) -> Result<Wish, String> {
+        Wish::read(&resource::<Server>(spec).into()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_network_that_is_named_twice_is_refused_with_both_fields() {
+        let networks = json!([
+            {"networkId": "8"},
+            {"networkId": "7", "ip": "10.0.1.5"},
+            {"subnetId": "7-10.0.2.0/24"},
+        ]);
+        assert_eq!(
+            read(&json!({"networks": networks})).unwrap_err(),
+            "spec.forProvider.networks[2]: networks[1] names network 7 as well, and a server is attached to a network once: keep one of the two; further addresses go into its aliasIps"
+        );
+        let wish = read(&json!({"networks": [{"networkId": "7"}, {"networkId": "8"}]})).unwrap();
+        assert_eq!(wish.plain_networks().collect::<Vec<_>>(), [7, 8]);
+    }
 }
