@@ -176,8 +176,10 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
             return Ok(Observation::Absent);
         };
         let mut present = K::present(&self.project, desired, &object).await?;
-        let common = K::common(desired);
-        compare::<K>(&mut present, desired, common, &object)?;
+        // A spec that cannot be compared does not keep the object.
+        if desired.meta().deletion_timestamp.is_none() {
+            compare::<K>(&mut present, desired, K::common(desired), &object)?;
+        }
         Ok(Observation::Present(present))
     }
 

@@ -86,3 +86,12 @@ async fn a_server_that_somebody_has_protected_is_not_shut_down_for_a_deletion_th
     }
     assert!(stage.calls().is_empty(), "{:?}", stage.calls());
 }
+
+#[tokio::test]
+async fn a_server_is_deleted_although_its_labels_would_be_refused() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({})).await;
+    one.set(&json!({"labels": {"a/b/c": "x"}}));
+    stage.delete(&mut one).await.unwrap();
+    assert_eq!(stage.count(), 0);
+}
