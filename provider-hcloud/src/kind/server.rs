@@ -172,9 +172,7 @@ impl ObjectKind for Servers {
         if timeout.is_zero() || until.is_some_and(|until| until <= now) {
             return Ok(());
         }
-        if server.is_running() {
-            ask_to_shut_down(project, server, begun).await?;
-        }
+        ask_to_shut_down(project, server, begun).await?;
         let message = format!("server {} shuts down before its deletion", server.id);
         Err(Error::Waiting(message))
     }
@@ -185,7 +183,8 @@ fn owner(desired: &Server) -> &str {
     desired.metadata.uid.as_deref().unwrap_or_default()
 }
 
-/// Begins the time that the server is given, if it has not begun, and asks as often as it takes to be heard.
+/// Begins the time that the server is given, if it has not begun, whatever its status is. Asks it as soon as it runs, and
+/// as often as it takes to be heard.
 async fn ask_to_shut_down(
     project: &Project,
     server: &hcloud::Server,
@@ -196,12 +195,12 @@ async fn ask_to_shut_down(
     let mut labels = server.labels.clone();
     let has_begun = begun.is_some();
     let stamp = begun.unwrap_or_else(|| Stamp::new(now, DELETION));
-    if !stamp.is_to_be_asked(now) {
-        return Ok(());
-    }
     if !has_begun {
         labels.insert(MAINTENANCE.to_owned(), stamp.to_string());
         servers.set_labels(server.id, &labels).await?;
+    }
+    if !server.is_running() || !stamp.is_to_be_asked(now) {
+        return Ok(());
     }
     servers.command(server.id, "shutdown").await?;
     labels.insert(MAINTENANCE.to_owned(), stamp.asked(now).to_string());
