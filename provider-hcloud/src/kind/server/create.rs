@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     drift::SOLD_OUT,
-    mark::{PENDING, SETUP, SSH_KEYS, USER_DATA},
+    mark::{IMAGE_SELECTOR, PENDING, SETUP, SSH_KEYS, USER_DATA, WITHOUT},
     placement::{self, Candidate, Preference, candidates},
     wish::{Wish, user_data},
 };
@@ -63,9 +63,11 @@ pub(super) async fn create(
     let digests = [
         (USER_DATA, wish.user_data.clone()),
         (SSH_KEYS, wish.ssh_keys_digest()),
+        (IMAGE_SELECTOR, wish.image_selector_digest()),
     ];
     for (key, digest) in digests {
-        labels.extend(digest.map(|digest| (key.to_owned(), digest)));
+        let digest = digest.unwrap_or_else(|| WITHOUT.to_owned());
+        labels.insert(key.to_owned(), digest);
     }
     let mut order = Order {
         project,

@@ -364,6 +364,11 @@ fn fixed(wish: &Wish, server: &Server, marks: &Marks<'_>) -> Vec<Change> {
             _ => {}
         }
     }
+    if let (Some(wanted), Some(found)) = (wish.image_selector(), marks.image_selector)
+        && wish.image_selector_digest().as_deref() != Some(found)
+    {
+        differs("image.labelSelector", wanted, "an image of another choice");
+    }
     let place = server.location_name();
     if !wish.locations.is_empty() && !wish.locations.iter().any(|location| location == place) {
         differs("location", &wish.locations.join(" or "), place);

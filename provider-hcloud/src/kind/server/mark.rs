@@ -27,6 +27,10 @@ pub(super) const RESCUE: &str = "hcloud.openova.io/rescue";
 pub(super) const USER_DATA: &str = "hcloud.openova.io/user-data";
 /// Digest of the SSH keys that the server was made with.
 pub(super) const SSH_KEYS: &str = "hcloud.openova.io/ssh-keys";
+/// Digest of the label selector that chose the image that the server was made of.
+pub(super) const IMAGE_SELECTOR: &str = "hcloud.openova.io/image-selector";
+/// The digest of what the server was made without. A server without the label may have been made with anything.
+pub(super) const WITHOUT: &str = "none";
 
 /// Primary IP that was taken away from the server, and is deleted if it was made with it.
 pub(super) const RELEASED_IPV4: &str = "hcloud.openova.io/released-ipv4";
@@ -52,6 +56,7 @@ pub(super) struct Marks<'a> {
     pub(super) rescue: Option<&'a str>,
     pub(super) user_data: Option<&'a str>,
     pub(super) ssh_keys: Option<&'a str>,
+    pub(super) image_selector: Option<&'a str>,
     pub(super) ipv4: AddressMarks,
     pub(super) ipv6: AddressMarks,
 }
@@ -77,6 +82,7 @@ impl<'a> Marks<'a> {
             rescue: get(RESCUE),
             user_data: get(USER_DATA),
             ssh_keys: get(SSH_KEYS),
+            image_selector: get(IMAGE_SELECTOR),
             ipv4: AddressMarks {
                 released: get(RELEASED_IPV4).and_then(parse_id),
                 new: get(NEW_IPV4).is_some(),
@@ -220,6 +226,7 @@ mod tests {
             RESCUE,
             USER_DATA,
             SSH_KEYS,
+            IMAGE_SELECTOR,
             RELEASED_IPV4,
             RELEASED_IPV6,
             NEW_IPV4,

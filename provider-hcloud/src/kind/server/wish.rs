@@ -239,6 +239,18 @@ impl Wish {
         (!keys.is_empty()).then(|| digest(keys.join("\n").as_bytes()))
     }
 
+    /// The label selector that chooses the image.
+    pub(super) fn image_selector(&self) -> Option<&str> {
+        let image = self.image.as_ref()?;
+        let selector = image.label_selector.as_deref();
+        selector.filter(|_| image.name.is_none() && image.id.is_none())
+    }
+
+    /// What stands for the choice of the image in a label; `None` when no selector makes it.
+    pub(super) fn image_selector_digest(&self) -> Option<String> {
+        Some(digest(self.image_selector()?.as_bytes()))
+    }
+
     /// What stands for the rescue system in a label.
     pub(super) fn rescue_digest(&self) -> Option<String> {
         let ServerRescue { type_, ssh_keys } = self.rescue.as_ref()?;

@@ -402,6 +402,9 @@ fn what_only_a_new_server_gets_needs_a_replacement_and_what_is_not_known_is_not_
         .ssh_keys_digest()
         .unwrap();
     let labels = json!({"labels": {"hcloud.openova.io/ssh-keys": keys}});
+    let by_selector = wish(&json!({"image": {"labelSelector": "os=talos"}}));
+    let selector = by_selector.image_selector_digest().unwrap();
+    let selected = json!({"labels": {"hcloud.openova.io/image-selector": selector}});
     check(&[
         (
             "image",
@@ -452,6 +455,34 @@ fn what_only_a_new_server_gets_needs_a_replacement_and_what_is_not_known_is_not_
             &["sshKeys: desired "],
         ),
         ("adopted", json!({"sshKeys": ["me"]}), json!({}), &[]),
+        (
+            "made without keys",
+            json!({"sshKeys": ["me"]}),
+            json!({"labels": {"hcloud.openova.io/ssh-keys": "none"}}),
+            &["sshKeys: desired "],
+        ),
+        (
+            "the same selector",
+            json!({"image": {"labelSelector": "os=talos"}}),
+            selected.clone(),
+            &[],
+        ),
+        (
+            "another selector",
+            json!({"image": {"labelSelector": "os=flatcar"}}),
+            selected,
+            &[
+                "image.labelSelector: desired os=flatcar, observed an image of another choice -> Replacement",
+            ],
+        ),
+        (
+            "a selector instead of a name",
+            json!({"image": {"labelSelector": "os=talos"}}),
+            json!({"labels": {"hcloud.openova.io/image-selector": "none"}}),
+            &[
+                "image.labelSelector: desired os=talos, observed an image of another choice -> Replacement",
+            ],
+        ),
     ]);
 }
 
@@ -470,4 +501,6 @@ fn changed_user_data_is_for_the_next_server() {
     );
     assert_eq!(*way, Way::Succession);
     assert!(found(&server(&json!({}))).is_empty(), "adopted");
+    let without = json!({"labels": {"hcloud.openova.io/user-data": "none"}});
+    assert_eq!(found(&server(&without))[0].way, Way::Succession);
 }

@@ -196,6 +196,20 @@ async fn a_change_of_the_drive_and_of_the_rescue_system_resets_the_server_once()
 }
 
 #[tokio::test]
+async fn keys_user_data_and_a_selector_that_a_server_was_made_without_are_reported() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({})).await;
+    assert_eq!(one.report().user_data_hash, None);
+    one.set(&json!({"sshKeys": ["me"], "image": {"labelSelector": "os=talos"}}));
+    one.user_data = Some("after".to_owned());
+    let replacement = stage.look(&mut one).await.drift.replacement().unwrap();
+    for field in ["image.labelSelector=os=talos", "sshKeys=", "userData="] {
+        assert!(replacement.contains(field), "{replacement}");
+    }
+    assert_eq!(one.report().user_data_hash, None);
+}
+
+#[tokio::test]
 async fn an_address_that_a_network_does_not_have_yet_is_asked_for_again_soon() {
     let stage = Stage::new().await;
     let network = stage.network("net", "10.0.0.0/16", "10.0.1.0/24").await;
