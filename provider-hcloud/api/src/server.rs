@@ -252,6 +252,7 @@ pub struct ServerParameters {
     pub iso: Option<String>,
 
     /// Starts the server into the rescue system: once when this appears, and once for each change.
+    /// When it is taken out before that start, the server starts from its disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescue: Option<ServerRescue>,
 

@@ -51,6 +51,7 @@ pub(super) async fn create(
     let user_data = user_data(desired)?;
     let wish = Wish::read(desired)?;
     let image = wish.image.as_ref().ok_or(Error::Required("image"))?;
+    wish.check_rescue()?;
     let known = server_types(project, &wish).await?;
     let preference = Preference {
         server_types: &wish.server_types,

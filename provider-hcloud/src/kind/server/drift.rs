@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     attachment::{Attachment, list},
-    mark::{AddressMarks, Marks, NEW_IPV4, NEW_IPV6, PENDING, RELEASED_IPV4, RELEASED_IPV6},
+    mark::{
+        AddressMarks, Marks, NEW_IPV4, NEW_IPV6, PENDING, RELEASED_IPV4, RELEASED_IPV6, RESCUE,
+    },
     placement,
     step::{Change, Step, Way},
     wish::{Address, Wish},
@@ -171,18 +173,32 @@ fn iso(wish: &Wish, server: &Server) -> Option<Change> {
     Some(Change::new("iso", shown, &found, Way::Restart(vec![step])))
 }
 
-/// What was carried out last is recorded on the server, because the rescue system is started only once.
+/// What was carried out last is recorded on the server, because the rescue system is started only once. The record goes
+/// with the rescue, which is carried out again when it comes back.
 fn rescue(wish: &Wish, server: &Server, marks: &Marks<'_>) -> Option<Change> {
-    let wanted = wish.rescue_digest()?;
+    let Some(wanted) = wish.rescue_digest() else {
+        let found = marks.rescue?;
+        let disable = server.rescue_enabled.then_some(Step::DisableRescue);
+        let steps = disable
+            .into_iter()
+            .chain([Step::Mark(vec![(RESCUE, None)])]);
+        let way = Way::Now(steps.collect());
+        return Some(Change::new("rescue", "none", found, way));
+    };
     if marks.rescue == Some(wanted.as_str()) {
         return None;
+    }
+    let found = marks.rescue.unwrap_or("never");
+    if let Err(error) = wish.check_rescue() {
+        let (message, retry) = (error.to_string(), Retry::OnChange);
+        let way = Way::Held { message, retry };
+        return Some(Change::new("rescue", &wanted, found, way));
     }
     let mut steps = Vec::new();
     if server.rescue_enabled {
         steps.push(Step::DisableRescue);
     }
     steps.push(Step::EnableRescue);
-    let found = marks.rescue.unwrap_or("never");
     Some(Change::new("rescue", &wanted, found, Way::Restart(steps)))
 }
 

@@ -9,7 +9,7 @@ use super::{
     course::Assessment,
     mark::{FAILED, MAINTENANCE, REFUSED, SETUP, Stamp},
     step::Step,
-    wish::{RESCUE_TYPE, Wish, id_or_name},
+    wish::{RESCUE_TYPE, Wish},
 };
 use crate::{
     hcloud::{self, Class, Resources, Server, firewall::Target, labels::Labels, server::IdOrName},
@@ -195,11 +195,14 @@ impl Work<'_> {
 
     async fn enable_rescue(&self) -> Result<(), Error> {
         let rescue = self.wish.rescue.clone().unwrap_or_default();
+        let (field, named) = self.wish.rescue_keys();
         let mut keys = Vec::new();
-        for (index, text) in rescue.ssh_keys.iter().enumerate() {
-            keys.push(match id_or_name(text) {
+        for (index, key) in named.into_iter().enumerate() {
+            keys.push(match key {
                 IdOrName::Id(id) => id,
-                IdOrName::Name(name) => self.key_called(index, &name).await?,
+                IdOrName::Name(name) => {
+                    self.key_called(&format!("{field}[{index}]"), &name).await?
+                }
             });
         }
         let type_ = rescue.type_.as_deref().unwrap_or(RESCUE_TYPE);
@@ -211,7 +214,7 @@ impl Work<'_> {
             .await?)
     }
 
-    async fn key_called(&self, index: usize, name: &str) -> Result<u64, Error> {
+    async fn key_called(&self, field: &str, name: &str) -> Result<u64, Error> {
         let keys = self.project.client.ssh_keys();
         if let Some(key) = keys.by_name(name, KEYS_AGE).await?.pop() {
             return Ok(key.id);
@@ -219,6 +222,6 @@ impl Work<'_> {
         let all = keys.all(KEYS_AGE).await?;
         let near = near(name, all.iter().map(|key| key.name.as_str()));
         let problem = format!("there is no SSH key {name:?} in the project: it has {near}");
-        Err(Error::field(format!("rescue.sshKeys[{index}]"), problem))
+        Err(Error::field(field, problem))
     }
 }

@@ -251,6 +251,31 @@ impl Wish {
         Some(digest(self.image_selector()?.as_bytes()))
     }
 
+    /// The field that names the SSH keys for the rescue system, and the keys: its own, or those of the server.
+    pub(super) fn rescue_keys(&self) -> (&'static str, Vec<IdOrName>) {
+        let own = self.rescue.iter().flat_map(|rescue| &rescue.ssh_keys);
+        let own: Vec<_> = own.map(|text| id_or_name(text)).collect();
+        if own.is_empty() {
+            ("sshKeys", self.ssh_keys.clone())
+        } else {
+            ("rescue.sshKeys", own)
+        }
+    }
+
+    /// That somebody can get into the rescue system.
+    ///
+    /// # Errors
+    /// When there is no SSH key for it: the password that Hetzner makes is told once, and kept nowhere.
+    pub(super) fn check_rescue(&self) -> Result<(), Error> {
+        if self.rescue.is_some() && self.rescue_keys().1.is_empty() {
+            return Err(Error::field(
+                "rescue.sshKeys",
+                "without an SSH key nobody can get into the rescue system: name one here, or in sshKeys",
+            ));
+        }
+        Ok(())
+    }
+
     /// What stands for the rescue system in a label.
     pub(super) fn rescue_digest(&self) -> Option<String> {
         let ServerRescue { type_, ssh_keys } = self.rescue.as_ref()?;
@@ -341,5 +366,26 @@ mod tests {
         );
         let wish = read(&json!({"networks": [{"networkId": "7"}, {"networkId": "8"}]})).unwrap();
         assert_eq!(wish.plain_networks().collect::<Vec<_>>(), [7, 8]);
+    }
+
+    #[test]
+    fn the_rescue_system_lets_in_whoever_has_a_key_of_its_own_or_of_the_server() {
+        let keys = |spec: &Value| read(spec).unwrap().rescue_keys();
+        let name = |name: &str| IdOrName::Name(name.to_owned());
+        let both = json!({"sshKeys": ["a"], "sshKeyIds": ["7"], "rescue": {"sshKeys": ["b"]}});
+        assert_eq!(keys(&both), ("rescue.sshKeys", vec![name("b")]));
+        let of_server = json!({"sshKeys": ["a"], "sshKeyIds": ["7"], "rescue": {}});
+        assert_eq!(
+            keys(&of_server),
+            ("sshKeys", vec![name("a"), IdOrName::Id(7)])
+        );
+        assert!(read(&of_server).unwrap().check_rescue().is_ok());
+        let none = read(&json!({"rescue": {}})).unwrap();
+        let error = none.check_rescue().unwrap_err().to_string();
+        assert!(
+            error.contains("rescue.sshKeys: without an SSH key"),
+            "{error}"
+        );
+        assert!(read(&json!({})).unwrap().check_rescue().is_ok());
     }
 }

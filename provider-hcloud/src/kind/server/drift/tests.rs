@@ -89,7 +89,7 @@ fn what_the_spec_leaves_out_is_not_compared() {
         "private_net": [{"network": 7, "ip": "10.0.0.2"}],
         "public_net": {"ipv4": null, "ipv6": null, "firewalls": [{"id": 3}]},
         "backup_window": "22-02", "iso": {"id": 1, "name": "x"}, "placement_group": {"id": 5},
-        "labels": {"hcloud.openova.io/user-data": "a", "hcloud.openova.io/ssh-keys": "b", "hcloud.openova.io/rescue": "c"},
+        "labels": {"hcloud.openova.io/user-data": "a", "hcloud.openova.io/ssh-keys": "b", "hcloud.openova.io/image-selector": "c"},
     });
     assert_eq!(differences(&json!({}), &busy), Vec::<String>::new());
 }
@@ -183,7 +183,11 @@ fn firewalls_that_apply_by_label_stay() {
 #[test]
 fn backups_the_drive_and_the_rescue_system_are_changed_in_place() {
     let digest = wish(&json!({"rescue": {}})).rescue_digest().unwrap();
+    let of_me = wish(&json!({"rescue": {"sshKeys": ["me"]}}));
+    let of_me = of_me.rescue_digest().unwrap();
     let rescued = json!({"labels": {"hcloud.openova.io/rescue": digest}});
+    let mut prepared = rescued.clone();
+    prepared["rescue_enabled"] = json!(true);
     let iso = json!({"iso": {"id": 9, "name": "tools.iso"}});
     check(&[
         (
@@ -216,12 +220,20 @@ fn backups_the_drive_and_the_rescue_system_are_changed_in_place() {
         (
             "rescued",
             json!({"rescue": {"type": "linux64"}}),
-            rescued,
+            rescued.clone(),
             &[],
         ),
         (
-            "never rescued",
+            "nobody could get in",
             json!({"rescue": {}}),
+            json!({}),
+            &[&format!(
+                "rescue: desired {digest}, observed never -> Held {{ message: \"spec.forProvider.rescue.sshKeys: without an SSH key"
+            )],
+        ),
+        (
+            "never rescued",
+            json!({"rescue": {}, "sshKeyIds": ["7"]}),
             json!({}),
             &[&format!(
                 "rescue: desired {digest}, observed never -> Restart([EnableRescue])"
@@ -229,10 +241,32 @@ fn backups_the_drive_and_the_rescue_system_are_changed_in_place() {
         ),
         (
             "prepared by somebody",
-            json!({"rescue": {}}),
+            json!({"rescue": {"sshKeys": ["me"]}}),
             json!({"rescue_enabled": true}),
             &[&format!(
-                "rescue: desired {digest}, observed never -> Restart([DisableRescue, EnableRescue])"
+                "rescue: desired {of_me}, observed never -> Restart([DisableRescue, EnableRescue])"
+            )],
+        ),
+        (
+            "prepared by somebody, and not managed",
+            json!({}),
+            json!({"rescue_enabled": true}),
+            &[],
+        ),
+        (
+            "taken out after it was started",
+            json!({}),
+            rescued,
+            &[&format!(
+                "rescue: desired none, observed {digest} -> Now([Mark([(\"hcloud.openova.io/rescue\", None)])])"
+            )],
+        ),
+        (
+            "taken out before it was started",
+            json!({}),
+            prepared,
+            &[&format!(
+                "rescue: desired none, observed {digest} -> Now([DisableRescue, Mark([(\"hcloud.openova.io/rescue\", None)])])"
             )],
         ),
     ]);

@@ -1,8 +1,8 @@
-use api::{Firewall, SSHKey};
+use api::Firewall;
 use http::Method;
 
 use super::*;
-use crate::kind::{firewall::Firewalls, ssh_key::SshKeys};
+use crate::kind::firewall::Firewalls;
 
 #[tokio::test]
 async fn networks_are_attached_moved_and_detached_in_place() {
@@ -127,11 +127,7 @@ async fn backups_are_switched_on_and_off() {
 #[tokio::test]
 async fn a_change_of_the_drive_and_of_the_rescue_system_resets_the_server_once() {
     let mut stage = Stage::new().await;
-    let keys = ObjectsOfProject::<SshKeys>::from(stage.project.clone());
-    let public =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7JNwXWTGlRdSqWoSQ5nEvuX1FT7qmsqGfdEOL4pZkX me";
-    let key_resource: SSHKey = resource(&json!({"name": "me", "publicKey": public}));
-    made(&keys, &key_resource.into()).await;
+    stage.key("me").await;
     let mut one = stage.ready(&json!({})).await;
 
     one.set(&json!({"iso": "systemrescue-11.00-amd64.iso"}));
@@ -193,6 +189,44 @@ async fn a_change_of_the_drive_and_of_the_rescue_system_resets_the_server_once()
         error.contains("rescue.sshKeys[0]: there is no SSH key \"nobody\" in the project: it has"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_rescue_that_comes_back_is_carried_out_again_and_one_that_goes_is_called_off() {
+    let stage = Stage::new().await;
+    stage.key("me").await;
+    let mut one = stage.ready(&json!({})).await;
+    let rescued = |stage: &Stage| {
+        let log = stage.simulator.log();
+        log.of(&Method::POST, "/servers/*/actions/enable_rescue")
+            .len()
+    };
+    for times in 1..=2 {
+        one.set(&json!({"rescue": {"sshKeys": ["me"]}}));
+        stage.settle(&mut one).await;
+        assert_eq!(rescued(&stage), times);
+        one.set(&json!({"rescue": null}));
+        stage.settle(&mut one).await;
+        assert_eq!(label(&stage.server(one.id()), mark::RESCUE), None);
+    }
+
+    // The process ends when the rescue system is prepared, and the server not yet reset.
+    let reset = hcloud_simulator::Fault::on(Method::POST, "/servers/*/actions/reset");
+    stage.simulator.faults().inject(reset.close_before());
+    one.set(&json!({"rescue": {"sshKeys": ["me"]}}));
+    let present = stage.look(&mut one).await;
+    let servers = stage.servers();
+    servers.update(&one.desired(), &present).await.unwrap_err();
+    assert!(stage.server(one.id()).rescue_enabled);
+    one.set(&json!({"rescue": null}));
+    stage.simulator.log().clear();
+    stage.settle(&mut one).await;
+    assert!(!stage.server(one.id()).rescue_enabled);
+    let reset = stage
+        .simulator
+        .log()
+        .of(&Method::POST, "/servers/*/actions/reset");
+    assert!(reset.is_empty(), "there is nothing to start into");
 }
 
 #[tokio::test]

@@ -232,6 +232,7 @@ async fn what_does_not_exist_is_named_with_what_comes_near() {
     let rows = [
         (json!({"serverType": "cx22"}), "spec.forProvider.serverType: there is no server type \"cx22\": choose one of cx23"),
         (json!({"serverTypes": ["cx22", "cx99"]}), "spec.forProvider.serverTypes: there is no server type \"cx22\": choose one of cx23"),
+        (json!({"rescue": {}}), "spec.forProvider.rescue.sshKeys: without an SSH key nobody can get into the rescue system"),
         (json!({"location": "fsn9"}), "spec.forProvider.location: there is no location \"fsn9\": choose one of fsn1"),
         (json!({"locations": ["fsn1", "x"]}), "spec.forProvider.locations[1]: there is no location \"x\""),
         (json!({"location": "ash"}), "the server types are not sold there, but cx23 in"),
