@@ -141,7 +141,8 @@ pub struct ServerParameters {
     pub server_type: Option<String>,
 
     /// Server types in order of preference, for when the cloud runs short of one: the first that can
-    /// be had is taken. A server that has any of them stays as it is.
+    /// be had is taken. A server that has any of them stays as it is. What is sold no more is left
+    /// out as long as another one is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 20), inner(length(min = 1, max = 63)))]
     pub server_types: Option<Vec<String>>,
@@ -252,6 +253,7 @@ pub struct ServerParameters {
     pub iso: Option<String>,
 
     /// Starts the server into the rescue system: once when this appears, and once for each change.
+    /// When it is taken out before that start, the server starts from its disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescue: Option<ServerRescue>,
 

@@ -182,6 +182,45 @@ fn retry(error: &hcloud::Error, clock: &Clock) -> Retry {
     }
 }
 
+/// Refusals of the API that pass when something else changes: servers, volumes, addresses, networks, or other parts of a
+/// load balancer.
+const PASSING: [&str; 18] = [
+    "cloud_resource_ip_not_allowed",
+    "invalid_load_balancer_type",
+    "ip_not_available",
+    "ip_not_in_vswitch_subnet",
+    "load_balancer_already_attached",
+    "load_balancer_not_attached_to_network",
+    "load_balancer_public_interface_disabled",
+    "missing_ipv4",
+    "network_has_no_vswitch_subnet",
+    "no_subnet_available",
+    "primary_ip_already_assigned",
+    "primary_ip_assigned",
+    "resolve_cloud_private_targets_error",
+    "resolve_cloud_public_targets_error",
+    "server_not_attached_to_network",
+    "source_port_already_used",
+    "targets_without_use_private_ip",
+    "volume_already_attached",
+];
+
+/// A refusal: what passes by itself is tried again before the spec changes.
+pub fn refusal(error: hcloud::Error) -> Error {
+    match error.code() {
+        Some(code) if PASSING.contains(&code) => later(error.to_string()),
+        _ => Error::Api(error),
+    }
+}
+
+/// Nothing can be done until something else has changed.
+pub fn later(message: String) -> Error {
+    Error::Later {
+        message,
+        retry: Retry::BackOff,
+    }
+}
+
 /// Objects of several types as messages list them, for example `servers 3, 12 and load balancers 9`; empty when there
 /// are none.
 pub fn holders(lists: &[(&str, &[u64])]) -> String {

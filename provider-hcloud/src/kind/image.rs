@@ -7,8 +7,8 @@ use kube::ResourceExt;
 
 use super::{
     Error, Project,
+    error::later,
     fact::{FactKind, PresentOf},
-    load_balancer::later,
     near, parse_id, report_id, report_time,
     server_type::deprecation,
 };

@@ -10,6 +10,7 @@ use api::{
 
 use super::{
     Error, Project,
+    error::{later, refusal},
     fact::{self, FACTS_AGE},
     location, near,
     object::{Common, ObjectKind, PresentOf},
@@ -21,7 +22,7 @@ use crate::{
         labels::Labels,
         load_balancer::{Algorithm, CreateLoadBalancerRequest, CreatePublicNet, PublicIp},
     },
-    managed::{Connection, Created, Desired, Drift, Present, Retry, credentials::SecretValue},
+    managed::{Connection, Created, Desired, Drift, Present, credentials::SecretValue},
 };
 
 /// The kind LoadBalancer.
@@ -126,49 +127,11 @@ impl ObjectKind for LoadBalancers {
     }
 }
 
-/// Refusals of the API that pass when something else changes: servers, addresses, networks, or other parts of the load
-/// balancer.
-const PASSING: [&str; 17] = [
-    "cloud_resource_ip_not_allowed",
-    "invalid_load_balancer_type",
-    "ip_not_available",
-    "ip_not_in_vswitch_subnet",
-    "load_balancer_already_attached",
-    "load_balancer_not_attached_to_network",
-    "load_balancer_public_interface_disabled",
-    "missing_ipv4",
-    "network_has_no_vswitch_subnet",
-    "no_subnet_available",
-    "primary_ip_already_assigned",
-    "primary_ip_assigned",
-    "resolve_cloud_private_targets_error",
-    "resolve_cloud_public_targets_error",
-    "server_not_attached_to_network",
-    "source_port_already_used",
-    "targets_without_use_private_ip",
-];
-
-/// A refusal: what passes by itself is tried again before the spec changes.
-pub(super) fn refusal(error: hcloud::Error) -> Error {
-    match error.code() {
-        Some(code) if PASSING.contains(&code) => later(error.to_string()),
-        _ => Error::Api(error),
-    }
-}
-
 /// A refusal of a part, of which the type of the load balancer allows so many only: others may go, or the type change.
 pub(super) fn refusal_of_part(error: hcloud::Error) -> Error {
     match error.class() {
         Class::Quota => later(error.to_string()),
         _ => refusal(error),
-    }
-}
-
-/// Nothing can be done until something else has changed.
-pub(super) fn later(message: String) -> Error {
-    Error::Later {
-        message,
-        retry: Retry::BackOff,
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Error, Project,
-    load_balancer::{later, refusal},
+    error::{later, refusal},
     part::{InNetwork, PartKind, PresentOf},
     report_id, required_id,
     server::{Attachment, Fields},

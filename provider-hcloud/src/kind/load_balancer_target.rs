@@ -13,7 +13,8 @@ use api::{
 
 use super::{
     Error, Project,
-    load_balancer::{later, refusal_of_part},
+    error::later,
+    load_balancer::refusal_of_part,
     parse_id,
     part::{PartKind, PresentOf},
     report_id, required_id,

@@ -85,7 +85,7 @@ pub trait ObjectKind: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
-    /// Prepares the object for its deletion, or says what prevents it.
+    /// Prepares an object whose deletion is allowed, or says what prevents it.
     ///
     /// # Errors
     /// When the object cannot be deleted now.
@@ -176,8 +176,10 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
             return Ok(Observation::Absent);
         };
         let mut present = K::present(&self.project, desired, &object).await?;
-        let common = K::common(desired);
-        compare::<K>(&mut present, desired, common, &object)?;
+        // A spec that cannot be compared does not keep the object.
+        if desired.meta().deletion_timestamp.is_none() {
+            compare::<K>(&mut present, desired, K::common(desired), &object)?;
+        }
         Ok(Observation::Present(present))
     }
 
@@ -286,12 +288,13 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
         let Some(object) = objects.read(id, Priority::Delete).await? else {
             return Ok(());
         };
+        let protected = hcloud::Resource::protected(&*object);
+        if protected && protect.is_none() {
+            let object = <K::Object as hcloud::Resource>::OBJECT;
+            return Err(Error::ProtectedAtHetzner { object, id });
+        }
         K::before_delete(&self.project, desired, &object).await?;
-        if hcloud::Resource::protected(&*object) {
-            if protect.is_none() {
-                let object = <K::Object as hcloud::Resource>::OBJECT;
-                return Err(Error::ProtectedAtHetzner { object, id });
-            }
+        if protected {
             objects.change_protection(id, false).await?;
         }
         Ok(objects.delete(id).await?)

@@ -9,7 +9,7 @@ use std::{fmt, net::IpAddr};
 use api::{ReverseDNS, ReverseDNSObservation, ReverseDNSParameters};
 
 use super::{
-    Error, Project, access::Access, external_name, load_balancer::later, parse_id, part::announced,
+    Error, Project, access::Access, error::later, external_name, parse_id, part::announced,
     report_id, required_id,
 };
 use crate::{

@@ -7,12 +7,14 @@
 //! step        the calls that they take    create      the first call
 //! perform     all others                  report      what is told
 //! mark        labels that record what goes on, so that every step can be the last before a crash
+//! address     the public addresses that a server is given and loses
 //! ```
 //!
 //! A change of the server type, placement group or public interface shuts the server down and starts it again, and is
 //! done without being asked for approval: nothing is lost. What only a new server gets (image, location, SSH keys, user
 //! data) waits for approval, because the disk is lost.
 
+mod address;
 mod attachment;
 mod course;
 mod create;
@@ -142,7 +144,7 @@ impl ObjectKind for Servers {
             return Err(Error::Waiting(message));
         }
         let held = assessment.held.take();
-        perform::perform(project, &wish, &server, assessment).await?;
+        perform::perform(project, owner(desired), &wish, &server, assessment).await?;
         match held {
             Some((message, retry)) => Err(Error::Later { message, retry }),
             None => Ok(()),
@@ -155,6 +157,7 @@ impl ObjectKind for Servers {
         desired: &Desired<Server>,
         server: &hcloud::Server,
     ) -> Result<(), Error> {
+        address::delete_left(project, owner(desired), server).await?;
         let wanted = desired.spec.for_provider.shutdown_before_deletion == Some(true);
         if !wanted || server.is_off() {
             return Ok(());
@@ -170,15 +173,19 @@ impl ObjectKind for Servers {
         if timeout.is_zero() || until.is_some_and(|until| until <= now) {
             return Ok(());
         }
-        if server.is_running() {
-            ask_to_shut_down(project, server, begun).await?;
-        }
+        ask_to_shut_down(project, server, begun).await?;
         let message = format!("server {} shuts down before its deletion", server.id);
         Err(Error::Waiting(message))
     }
 }
 
-/// Begins the time that the server is given, if it has not begun, and asks as often as it takes to be heard.
+/// What marks an object as made for the server of this managed resource.
+fn owner(desired: &Server) -> &str {
+    desired.metadata.uid.as_deref().unwrap_or_default()
+}
+
+/// Begins the time that the server is given, if it has not begun, whatever its status is. Asks it as soon as it runs, and
+/// as often as it takes to be heard.
 async fn ask_to_shut_down(
     project: &Project,
     server: &hcloud::Server,
@@ -189,12 +196,12 @@ async fn ask_to_shut_down(
     let mut labels = server.labels.clone();
     let has_begun = begun.is_some();
     let stamp = begun.unwrap_or_else(|| Stamp::new(now, DELETION));
-    if !stamp.is_to_be_asked(now) {
-        return Ok(());
-    }
     if !has_begun {
         labels.insert(MAINTENANCE.to_owned(), stamp.to_string());
         servers.set_labels(server.id, &labels).await?;
+    }
+    if !server.is_running() || !stamp.is_to_be_asked(now) {
+        return Ok(());
     }
     servers.command(server.id, "shutdown").await?;
     labels.insert(MAINTENANCE.to_owned(), stamp.asked(now).to_string());

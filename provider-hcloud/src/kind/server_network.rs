@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{
     Error, Project,
+    error::refusal,
     part::{InNetwork, PartKind, PresentOf},
     report_id, required_id,
     server::{Attachment, Fields, list},
@@ -95,7 +96,7 @@ impl PartKind for ServerNetworks {
                 servers.doubt(key.parent);
                 Ok(())
             }
-            attached => Ok(attached?),
+            attached => attached.map_err(refusal),
         }
     }
 
@@ -114,9 +115,8 @@ impl PartKind for ServerNetworks {
             .flatten()
             .collect();
         let servers = project.client.servers();
-        Ok(servers
-            .change_alias_ips(key.parent, key.network, &aliases)
-            .await?)
+        let changed = servers.change_alias_ips(key.parent, key.network, &aliases);
+        changed.await.map_err(refusal)
     }
 
     async fn delete(

@@ -9,13 +9,15 @@ use std::{fmt, time::Duration};
 use api::{VolumeAttachment, VolumeAttachmentObservation};
 
 use super::{
-    Error, Project, parse_id,
+    Error, Project,
+    error::{later, refusal},
+    parse_id,
     part::{PartKind, PresentOf},
     report_id, required_id,
 };
 use crate::{
     hcloud,
-    managed::{Desired, Present, Readiness, Retry},
+    managed::{Desired, Present, Readiness},
 };
 
 /// How soon to look again whether another server still has the volume.
@@ -98,12 +100,9 @@ impl PartKind for VolumeAttachments {
             // Somebody was quicker, or an earlier call whose answer was lost: the next look tells where it is.
             Err(error) if error.code() == Some("volume_already_attached") => {
                 volumes.doubt(key.0);
-                Err(Error::Later {
-                    message: error.to_string(),
-                    retry: Retry::BackOff,
-                })
+                Err(later(error.to_string()))
             }
-            attached => attached.map(drop).map_err(Error::Api),
+            attached => attached.map(drop).map_err(refusal),
         }
     }
 
@@ -123,10 +122,7 @@ impl PartKind for VolumeAttachments {
             return Ok(());
         }
         if !is_ours(desired, server) {
-            return Err(Error::Later {
-                message: held_elsewhere(key, server),
-                retry: Retry::BackOff,
-            });
+            return Err(later(held_elsewhere(key, server)));
         }
         volumes.detach(key.0).await?;
         Ok(())

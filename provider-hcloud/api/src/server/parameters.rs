@@ -154,8 +154,9 @@ pub struct ServerRescue {
     #[schemars(length(min = 1, max = 63))]
     pub type_: Option<String>,
 
-    /// Names or ids of SSH keys that let root in. Without any, only the password does that Hetzner
-    /// makes.
+    /// Names or ids of SSH keys that let root in. Default: those of the server, `sshKeys` and
+    /// `sshKeyIds`. Without any, the rescue system is refused: the password that Hetzner makes for
+    /// it is not published.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 253)))]
     pub ssh_keys: Vec<String>,

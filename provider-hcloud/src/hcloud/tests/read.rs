@@ -126,7 +126,7 @@ async fn a_list_that_was_on_its_way_does_not_undo_an_update() {
 #[tokio::test]
 async fn who_can_do_without_prices_neither_waits_long_nor_asks_again_soon() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
-    let hand = SteppedClock::new(Timestamp::now());
+    let hand = SteppedClock::new(Clock::system().now());
     let client = client_at(&simulator.url(), DEFAULT_TOKEN, hand.clock());
     let read_at = async || {
         let list = client.pricing_if_known(HOUR).await;
@@ -167,7 +167,7 @@ async fn who_can_do_without_prices_neither_waits_long_nor_asks_again_soon() {
 #[tokio::test]
 async fn single_objects_are_read_by_themselves_until_the_list_is_cheaper() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
-    let hand = SteppedClock::new(Timestamp::now());
+    let hand = SteppedClock::new(Clock::system().now());
     let client = client_at(&simulator.url(), DEFAULT_TOKEN, hand.clock());
     let ids: Vec<u64> = (0..120)
         .map(|n| foreign(&simulator, &format!("n{n}")))

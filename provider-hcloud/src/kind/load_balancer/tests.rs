@@ -14,7 +14,7 @@ use crate::{
         primary_ip::PrimaryIps,
         simulated::{self, absent, changed, made, named, project, recorded, resource, seen},
     },
-    managed::External,
+    managed::{External, Retry},
 };
 use setup::{attach, found, network};
 

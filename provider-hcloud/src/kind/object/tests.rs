@@ -1,5 +1,6 @@
 use api::{Firewall, Network, PlacementGroup, PrimaryIP, SSHKey, Volume, VolumeAttachment};
-use hcloud_simulator::DEFAULT_TOKEN;
+use hcloud_simulator::{DEFAULT_TOKEN, Fault};
+use http::Method;
 use serde_json::json;
 
 use super::*;
@@ -15,7 +16,7 @@ use crate::{
         volume::Volumes,
         volume_attachment::VolumeAttachments,
     },
-    managed::Readiness,
+    managed::{Readiness, Retry},
 };
 
 fn network(name: &str, more: &Value) -> Network {
@@ -149,7 +150,7 @@ async fn an_ssh_key_and_a_placement_group_are_made_renamed_and_removed() {
 
 #[tokio::test]
 async fn an_address_and_a_volume_have_prices_and_a_volume_only_grows() {
-    let (_simulator, project) = simulated::project().await;
+    let (simulator, project) = simulated::project().await;
     let ips = ObjectsOfProject::<PrimaryIps>::from(project.clone());
     let spec = json!({"type": "ipv4", "location": "fsn1"});
     let desired = Desired::from(resource::<PrimaryIP>(&spec));
@@ -180,6 +181,11 @@ async fn an_address_and_a_volume_have_prices_and_a_volume_only_grows() {
     let nowhere = Desired::from(resource::<VolumeAttachment>(&spec));
     assert!(absent(&attachments, &nowhere).await);
     assert!(attachments.create(&nowhere).await.is_err());
+    let taken = Fault::on(Method::POST, "/volumes/*/actions/attach");
+    let taken = taken.answer(422, "volume_already_attached", "it is attached");
+    simulator.faults().inject(taken);
+    let error = attachments.create(&nowhere).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::BackOff, "{error}");
     volumes.delete(&shrunk, &present).await.unwrap();
     assert!(absent(&volumes, &shrunk).await);
 }

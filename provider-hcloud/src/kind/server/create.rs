@@ -1,12 +1,14 @@
 //! Creating a server: the first candidate that can be had.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use api::{Server, ServerImageChoice};
+use jiff::Timestamp;
 
 use super::{
-    mark::{PENDING, SETUP, SSH_KEYS, USER_DATA},
-    placement::{Candidate, Preference, candidates},
+    drift::SOLD_OUT,
+    mark::{IMAGE_SELECTOR, PENDING, SETUP, SSH_KEYS, USER_DATA, WITHOUT},
+    placement::{self, Candidate, Preference, candidates},
     wish::{Wish, user_data},
 };
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
         labels::Labels,
         server::{CreateServerFirewall, CreateServerPublicNet, CreateServerRequest, Made, Secret},
     },
-    kind::{Error, Project, location, near},
+    kind::{Error, Project, error::refusal, location, near},
     managed::{Created, Desired, Retry, credentials::SecretValue},
 };
 
@@ -31,10 +33,12 @@ struct Order<'a> {
     name: String,
     labels: Labels,
     user_data: Option<Secret>,
+    /// The images that were chosen, by architecture.
+    images: BTreeMap<String, String>,
 }
 
 /// Creates the server. A refusal for lack of capacity proves that nothing was made, so the next candidate follows at
-/// once.
+/// once. When none can be had, the next try is some minutes away.
 ///
 /// # Errors
 /// When the spec cannot be fulfilled, no candidate can be had, or the outcome is unknown.
@@ -47,28 +51,32 @@ pub(super) async fn create(
     let user_data = user_data(desired)?;
     let wish = Wish::read(desired)?;
     let image = wish.image.as_ref().ok_or(Error::Required("image"))?;
+    wish.check_rescue()?;
     let known = server_types(project, &wish).await?;
-    let failed = failed_before(desired);
     let preference = Preference {
         server_types: &wish.server_types,
         locations: &wish.locations,
-        failed,
+        failed: failed_before(desired),
+        turn: turn(project.clock.now()),
     };
     let candidates = candidates(preference, &known)?;
     labels.insert(SETUP.to_owned(), PENDING.to_owned());
     let digests = [
         (USER_DATA, wish.user_data.clone()),
         (SSH_KEYS, wish.ssh_keys_digest()),
+        (IMAGE_SELECTOR, wish.image_selector_digest()),
     ];
     for (key, digest) in digests {
-        labels.extend(digest.map(|digest| (key.to_owned(), digest)));
+        let digest = digest.unwrap_or_else(|| WITHOUT.to_owned());
+        labels.insert(key.to_owned(), digest);
     }
-    let order = Order {
+    let mut order = Order {
         project,
         wish: &wish,
         name,
         labels,
         user_data,
+        images: BTreeMap::new(),
     };
     let mut tried = Vec::new();
     for candidate in &candidates {
@@ -80,13 +88,27 @@ pub(super) async fn create(
             Err(error) => return Err(error),
         }
     }
+    let mut message = format!(
+        "no server can be had at the moment; tried {}",
+        tried.join("; ")
+    );
+    if let Some(unknown) = placement::unknown(&wish.server_types, &known) {
+        message.push_str(&format!("; {unknown}"));
+    }
+    let minutes = SOLD_OUT.as_secs() / 60;
+    message.push_str(&format!(
+        ": it is tried again every {minutes} minutes, and when the spec changes"
+    ));
     Err(Error::Later {
-        message: format!(
-            "no server can be had at the moment; tried {}",
-            tried.join("; ")
-        ),
-        retry: Retry::BackOff,
+        message,
+        retry: Retry::After(SOLD_OUT),
     })
+}
+
+/// Counts the tries of a server that waits, without a record of them.
+fn turn(now: Timestamp) -> usize {
+    let turn = now.as_second().unsigned_abs() / SOLD_OUT.as_secs();
+    usize::try_from(turn).unwrap_or_default()
 }
 
 /// The server types, with every name in the spec checked: types by the list, locations by theirs.
@@ -142,7 +164,11 @@ fn created(made: Made) -> Created {
 }
 
 impl Order<'_> {
-    async fn place(&self, image: &ServerImageChoice, candidate: &Candidate) -> Result<Made, Error> {
+    async fn place(
+        &mut self,
+        image: &ServerImageChoice,
+        candidate: &Candidate,
+    ) -> Result<Made, Error> {
         let architecture = &candidate.server_type.architecture;
         let request = CreateServerRequest {
             name: self.name.clone(),
@@ -165,10 +191,13 @@ impl Order<'_> {
         };
         match self.project.client.servers().make(&request).await {
             Ok(made) => Ok(made),
-            Err(error) if error.class() == Class::Invalid => {
-                self.explain(image, architecture).await?;
-                Err(error.into())
-            }
+            Err(error) if error.class() == Class::Invalid => match refusal(error) {
+                Error::Api(error) => {
+                    self.explain(image, architecture).await?;
+                    Err(error.into())
+                }
+                passing => Err(passing),
+            },
             Err(error) => Err(error.into()),
         }
     }
@@ -181,7 +210,11 @@ impl Order<'_> {
     }
 
     /// The image as the API is asked for it. Names stand for one image of each architecture, and the API knows which.
-    async fn image(&self, image: &ServerImageChoice, architecture: &str) -> Result<String, Error> {
+    async fn image(
+        &mut self,
+        image: &ServerImageChoice,
+        architecture: &str,
+    ) -> Result<String, Error> {
         let ServerImageChoice {
             name,
             id,
@@ -190,13 +223,19 @@ impl Order<'_> {
         if let Some(given) = name.as_ref().or(id.as_ref()) {
             return Ok(given.clone());
         }
+        if let Some(chosen) = self.images.get(architecture) {
+            return Ok(chosen.clone());
+        }
         let selector = label_selector.as_deref().ok_or(Error::Required("image"))?;
         let images = self.project.client.images();
         let snapshot = images.newest_snapshot(selector, architecture).await?;
-        snapshot.map(|image| image.id.to_string()).ok_or_else(|| {
+        let snapshot = snapshot.ok_or_else(|| {
             let problem = format!("no available snapshot for {architecture} matches {selector:?}");
             Error::field("image.labelSelector", problem)
-        })
+        })?;
+        let chosen = snapshot.id.to_string();
+        self.images.insert(architecture.to_owned(), chosen.clone());
+        Ok(chosen)
     }
 
     /// Says so when an image is the reason for a refusal.

@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     attachment::{Attachment, list},
-    mark::{Marks, RELEASED_IPV4, RELEASED_IPV6},
+    mark::{
+        AddressMarks, Marks, NEW_IPV4, NEW_IPV6, PENDING, RELEASED_IPV4, RELEASED_IPV6, RESCUE,
+    },
     placement,
     step::{Change, Step, Way},
     wish::{Address, Wish},
@@ -17,8 +19,8 @@ use crate::{
     managed::Retry,
 };
 
-/// How soon to ask again for a server type that cannot be had.
-const SOLD_OUT: Duration = Duration::from_secs(300);
+/// How soon to ask again for a server type that cannot be had: a shortage lasts, and all tries share the request budget.
+pub(super) const SOLD_OUT: Duration = Duration::from_secs(300);
 
 /// What has to be known besides the spec and the server.
 #[derive(Clone, Debug, Default)]
@@ -54,13 +56,13 @@ pub(super) fn changes(
         &IPV4,
         wish.ipv4,
         server.public_net.ipv4.as_ref(),
-        marks.released_ipv4,
+        marks.ipv4,
     ));
     changes.extend(address(
         &IPV6,
         wish.ipv6,
         server.public_net.ipv6.as_ref(),
-        marks.released_ipv6,
+        marks.ipv6,
     ));
     changes.extend(server_type(wish, server, &facts.server_types));
     changes.extend(fixed(wish, server, marks));
@@ -177,18 +179,32 @@ fn iso(wish: &Wish, server: &Server) -> Option<Change> {
     Some(Change::new("iso", shown, &found, Way::Restart(vec![step])))
 }
 
-/// What was carried out last is recorded on the server, because the rescue system is started only once.
+/// What was carried out last is recorded on the server, because the rescue system is started only once. The record goes
+/// with the rescue, which is carried out again when it comes back.
 fn rescue(wish: &Wish, server: &Server, marks: &Marks<'_>) -> Option<Change> {
-    let wanted = wish.rescue_digest()?;
+    let Some(wanted) = wish.rescue_digest() else {
+        let found = marks.rescue?;
+        let disable = server.rescue_enabled.then_some(Step::DisableRescue);
+        let steps = disable
+            .into_iter()
+            .chain([Step::Mark(vec![(RESCUE, None)])]);
+        let way = Way::Now(steps.collect());
+        return Some(Change::new("rescue", "none", found, way));
+    };
     if marks.rescue == Some(wanted.as_str()) {
         return None;
+    }
+    let found = marks.rescue.unwrap_or("never");
+    if let Err(error) = wish.check_rescue() {
+        let (message, retry) = (error.to_string(), Retry::OnChange);
+        let way = Way::Held { message, retry };
+        return Some(Change::new("rescue", &wanted, found, way));
     }
     let mut steps = Vec::new();
     if server.rescue_enabled {
         steps.push(Step::DisableRescue);
     }
     steps.push(Step::EnableRescue);
-    let found = marks.rescue.unwrap_or("never");
     Some(Change::new("rescue", &wanted, found, Way::Restart(steps)))
 }
 
@@ -218,18 +234,22 @@ struct Family {
     name: &'static str,
     /// The mark of an address that was taken away.
     released: &'static str,
+    /// The mark of an address that is being made.
+    new: &'static str,
 }
 
 const IPV4: Family = Family {
     field: "publicNet.ipv4",
     name: "ipv4",
     released: RELEASED_IPV4,
+    new: NEW_IPV4,
 };
 
 const IPV6: Family = Family {
     field: "publicNet.ipv6",
     name: "ipv6",
     released: RELEASED_IPV6,
+    new: NEW_IPV6,
 };
 
 impl Family {
@@ -247,13 +267,22 @@ impl Family {
             Step::Mark(vec![(self.released, None)]),
         ]
     }
+
+    /// Gives a new address. The mark lets one be found that was made and not assigned.
+    fn give(&self) -> Vec<Step> {
+        vec![
+            Step::Mark(vec![(self.new, Some(PENDING.to_owned()))]),
+            Step::NewAddress(self.name),
+            Step::Mark(vec![(self.new, None)]),
+        ]
+    }
 }
 
 fn address(
     family: &Family,
     wanted: Address,
     found: Option<&PublicIp>,
-    released: Option<u64>,
+    marks: AddressMarks,
 ) -> Vec<Change> {
     let field = family.field;
     let id = found.and_then(|ip| ip.id);
@@ -264,7 +293,7 @@ fn address(
             Some(Change::new(format!("{field}Enabled"), &false, &true, way))
         }
         Address::Any if found.is_none() => {
-            let way = Way::Off(vec![Step::NewAddress(family.name)]);
+            let way = Way::Off(family.give());
             Some(Change::new(format!("{field}Enabled"), &true, &false, way))
         }
         Address::Primary(wanted) if id != Some(wanted) => {
@@ -276,14 +305,21 @@ fn address(
         }
         Address::Unmanaged | Address::Absent | Address::Any | Address::Primary(_) => None,
     };
-    let left = released
-        .filter(|released| id != Some(*released))
+    let left = marks
+        .released
+        .filter(|released| id != Some(*released) && wanted.primary() != Some(*released))
         .map(|released| {
             let way = Way::Now(family.forget(released).into());
             let desired = format!("Primary IP {released} released");
             Change::new(field, &desired, "pending", way)
         });
-    left.into_iter().chain(change).collect()
+    // While a change is due, it may be what is to be assigned.
+    let unused = (marks.new && change.is_none()).then(|| {
+        let done = Step::Mark(vec![(family.new, None)]);
+        let way = Way::Now(vec![Step::DeleteUnusedAddresses(family.name), done]);
+        Change::new(field, "no unused Primary IP", "pending", way)
+    });
+    left.into_iter().chain(unused).chain(change).collect()
 }
 
 /// Whether the spec names server types, and the server has none of them.
@@ -300,16 +336,8 @@ fn server_type(wish: &Wish, server: &Server, known: &[Arc<ServerType>]) -> Optio
     let desired = wish.server_types.join(" or ");
     let changed = |way| Some(Change::new("serverType", &desired, &current.name, way));
     let held = |message, retry| changed(Way::Held { message, retry });
-    let missing = wish
-        .server_types
-        .iter()
-        .find(|name| known.iter().all(|t| t.name != **name));
-    if let Some(name) = missing {
-        let problem = placement::unknown(name, known);
-        return held(
-            format!("spec.forProvider.serverType: {problem}"),
-            Retry::OnChange,
-        );
+    if let Err(error) = placement::check_names(&wish.server_types, known) {
+        return held(error.to_string(), Retry::OnChange);
     }
     let disk = server.primary_disk_size.unwrap_or_default() as f64;
     let fits = |t: &&Arc<ServerType>| {
@@ -318,7 +346,7 @@ fn server_type(wish: &Wish, server: &Server, known: &[Arc<ServerType>]) -> Optio
             && t.disk.is_none_or(|size| size >= disk)
     };
     let wanted = wish.server_types.iter();
-    let wanted = wanted.filter_map(|name| known.iter().find(|t| t.name == *name));
+    let wanted = wanted.filter_map(|name| placement::find(name, known));
     let fitting: Vec<_> = wanted.filter(fits).collect();
     let place = server.location_name();
     let available = |t: &&&Arc<ServerType>| placement::availability(t, place) == Some(true);
@@ -355,6 +383,11 @@ fn fixed(wish: &Wish, server: &Server, marks: &Marks<'_>) -> Vec<Change> {
             }
             _ => {}
         }
+    }
+    if let (Some(wanted), Some(found)) = (wish.image_selector(), marks.image_selector)
+        && wish.image_selector_digest().as_deref() != Some(found)
+    {
+        differs("image.labelSelector", wanted, "an image of another choice");
     }
     let place = server.location_name();
     if !wish.locations.is_empty() && !wish.locations.iter().any(|location| location == place) {

@@ -11,7 +11,7 @@ use crate::{hcloud::labels::Labels, kind::parse_id};
 
 /// The server is not yet what its creation promised. Never set again once it is gone.
 pub(super) const SETUP: &str = "hcloud.openova.io/setup";
-/// The value of [`SETUP`] while it goes on.
+/// The value of a mark while what it is about goes on.
 pub(super) const PENDING: &str = "pending";
 /// The value of [`SETUP`] when an action of it has failed.
 pub(super) const FAILED: &str = "failed";
@@ -27,11 +27,23 @@ pub(super) const RESCUE: &str = "hcloud.openova.io/rescue";
 pub(super) const USER_DATA: &str = "hcloud.openova.io/user-data";
 /// Digest of the SSH keys that the server was made with.
 pub(super) const SSH_KEYS: &str = "hcloud.openova.io/ssh-keys";
+/// Digest of the label selector that chose the image that the server was made of.
+pub(super) const IMAGE_SELECTOR: &str = "hcloud.openova.io/image-selector";
+/// The digest of what the server was made without. A server without the label may have been made with anything.
+pub(super) const WITHOUT: &str = "none";
 
 /// Primary IP that was taken away from the server, and is deleted if it was made with it.
 pub(super) const RELEASED_IPV4: &str = "hcloud.openova.io/released-ipv4";
 /// The same for the IPv6 network.
 pub(super) const RELEASED_IPV6: &str = "hcloud.openova.io/released-ipv6";
+/// A Primary IP is being made for the server; [`PENDING`] until it is assigned.
+pub(super) const NEW_IPV4: &str = "hcloud.openova.io/new-ipv4";
+/// The same for the IPv6 network.
+pub(super) const NEW_IPV6: &str = "hcloud.openova.io/new-ipv6";
+
+/// On a Primary IP that was made for a server, and is deleted when the server does not need it: the UID of the server's
+/// managed resource. It is not [`UID_LABEL`](api::UID_LABEL), which says that the object itself is managed.
+pub(super) const MADE_FOR: &str = "hcloud.openova.io/made-for";
 
 /// The marks of a server.
 #[derive(Clone, Debug, Default)]
@@ -44,8 +56,18 @@ pub(super) struct Marks<'a> {
     pub(super) rescue: Option<&'a str>,
     pub(super) user_data: Option<&'a str>,
     pub(super) ssh_keys: Option<&'a str>,
-    pub(super) released_ipv4: Option<u64>,
-    pub(super) released_ipv6: Option<u64>,
+    pub(super) image_selector: Option<&'a str>,
+    pub(super) ipv4: AddressMarks,
+    pub(super) ipv6: AddressMarks,
+}
+
+/// The marks of one family of public addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AddressMarks {
+    /// The Primary IP that was taken away.
+    pub(super) released: Option<u64>,
+    /// Whether a Primary IP is being made.
+    pub(super) new: bool,
 }
 
 impl<'a> Marks<'a> {
@@ -60,8 +82,15 @@ impl<'a> Marks<'a> {
             rescue: get(RESCUE),
             user_data: get(USER_DATA),
             ssh_keys: get(SSH_KEYS),
-            released_ipv4: get(RELEASED_IPV4).and_then(parse_id),
-            released_ipv6: get(RELEASED_IPV6).and_then(parse_id),
+            image_selector: get(IMAGE_SELECTOR),
+            ipv4: AddressMarks {
+                released: get(RELEASED_IPV4).and_then(parse_id),
+                new: get(NEW_IPV4).is_some(),
+            },
+            ipv6: AddressMarks {
+                released: get(RELEASED_IPV6).and_then(parse_id),
+                new: get(NEW_IPV6).is_some(),
+            },
         }
     }
 }
@@ -197,8 +226,12 @@ mod tests {
             RESCUE,
             USER_DATA,
             SSH_KEYS,
+            IMAGE_SELECTOR,
             RELEASED_IPV4,
             RELEASED_IPV6,
+            NEW_IPV4,
+            NEW_IPV6,
+            MADE_FOR,
         ] {
             assert_eq!(labels::check_key(key), Ok(()), "{key}");
         }

@@ -5,17 +5,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{
+    address::Addresses,
     course::Assessment,
     mark::{FAILED, MAINTENANCE, REFUSED, SETUP, Stamp},
     step::Step,
-    wish::{RESCUE_TYPE, Wish, id_or_name},
+    wish::{RESCUE_TYPE, Wish},
 };
 use crate::{
-    hcloud::{
-        self, Class, Priority, Resources, Server, firewall::Target, labels::Labels,
-        primary_ip::CreatePrimaryIpRequest, server::IdOrName,
-    },
-    kind::{Error, Project, near},
+    hcloud::{self, Class, Resources, Server, firewall::Target, labels::Labels, server::IdOrName},
+    kind::{Error, Project, error::refusal, near},
 };
 
 /// How long to wait for a change of the type, which copies the disk when it has to move the server. A longer one is
@@ -27,25 +25,28 @@ const KEYS_AGE: Duration = Duration::from_secs(60);
 /// A server that steps are carried out on.
 struct Work<'a> {
     project: &'a Project,
+    addresses: Addresses<'a>,
     wish: &'a Wish,
     server: &'a Server,
     /// The labels as they are now.
     labels: Labels,
 }
 
-/// Carries out the steps.
+/// Carries out the steps. `owner` is the UID of the managed resource.
 ///
 /// # Errors
 /// The first step that is refused. A server that was switched off for it is started again, and carries the mark that
 /// keeps this from being repeated at once. A server that cannot be set up is marked, and so made again.
 pub(super) async fn perform(
     project: &Project,
+    owner: &str,
     wish: &Wish,
     server: &Server,
     assessment: Assessment,
 ) -> Result<(), Error> {
     let mut work = Work {
         project,
+        addresses: Addresses::new(project, owner, server),
         wish,
         server,
         labels: server.labels.clone(),
@@ -64,7 +65,10 @@ pub(super) async fn perform(
         if failed && work.labels.contains_key(SETUP) {
             work.mark(&[(SETUP, Some(FAILED.to_owned()))]).await?;
         }
-        return Err(error);
+        return Err(match error {
+            Error::Api(error) => refusal(error),
+            error => error,
+        });
     }
     Ok(())
 }
@@ -139,10 +143,11 @@ impl Work<'_> {
             Step::LeavePlacementGroup => {
                 servers.command(id, "remove_from_placement_group").await?;
             }
-            Step::Unassign(ip) => self.unassign(ip).await?,
-            Step::DeleteAddress(ip) => self.delete_address(ip).await?,
-            Step::Assign(ip) => self.assign(ip).await?,
-            Step::NewAddress(family) => self.new_address(family).await?,
+            Step::Unassign(ip) => self.addresses.unassign(ip).await?,
+            Step::DeleteAddress(ip) => self.addresses.delete(ip).await?,
+            Step::Assign(ip) => self.addresses.assign(ip).await?,
+            Step::NewAddress(family) => self.addresses.make(family).await?,
+            Step::DeleteUnusedAddresses(family) => self.addresses.delete_unused(family).await?,
             Step::ChangeType(server_type) => {
                 let upgrade_disk = !self.wish.keep_disk;
                 let request = json!({"server_type": server_type, "upgrade_disk": upgrade_disk});
@@ -190,11 +195,14 @@ impl Work<'_> {
 
     async fn enable_rescue(&self) -> Result<(), Error> {
         let rescue = self.wish.rescue.clone().unwrap_or_default();
+        let (field, named) = self.wish.rescue_keys();
         let mut keys = Vec::new();
-        for (index, text) in rescue.ssh_keys.iter().enumerate() {
-            keys.push(match id_or_name(text) {
+        for (index, key) in named.into_iter().enumerate() {
+            keys.push(match key {
                 IdOrName::Id(id) => id,
-                IdOrName::Name(name) => self.key_called(index, &name).await?,
+                IdOrName::Name(name) => {
+                    self.key_called(&format!("{field}[{index}]"), &name).await?
+                }
             });
         }
         let type_ = rescue.type_.as_deref().unwrap_or(RESCUE_TYPE);
@@ -206,7 +214,7 @@ impl Work<'_> {
             .await?)
     }
 
-    async fn key_called(&self, index: usize, name: &str) -> Result<u64, Error> {
+    async fn key_called(&self, field: &str, name: &str) -> Result<u64, Error> {
         let keys = self.project.client.ssh_keys();
         if let Some(key) = keys.by_name(name, KEYS_AGE).await?.pop() {
             return Ok(key.id);
@@ -214,57 +222,6 @@ impl Work<'_> {
         let all = keys.all(KEYS_AGE).await?;
         let near = near(name, all.iter().map(|key| key.name.as_str()));
         let problem = format!("there is no SSH key {name:?} in the project: it has {near}");
-        Err(Error::field(format!("rescue.sshKeys[{index}]"), problem))
-    }
-
-    async fn unassign(&self, id: u64) -> Result<(), Error> {
-        let ips = self.project.client.primary_ips();
-        let ip = ips.read(id, Priority::Update).await?;
-        if ip.is_some_and(|ip| ip.assignee_id == Some(self.server.id)) {
-            ips.run::<()>(id, "unassign", None).await?;
-            self.servers().doubt(self.server.id);
-        }
-        Ok(())
-    }
-
-    /// A Primary IP that was made with the server has no other purpose, and would be paid for.
-    async fn delete_address(&self, id: u64) -> Result<(), Error> {
-        let ips = self.project.client.primary_ips();
-        let ip = ips.read(id, Priority::Update).await?;
-        if ip.is_some_and(|ip| ip.assignee_id.is_none() && ip.auto_delete == Some(true)) {
-            ips.delete(id).await?;
-        }
-        Ok(())
-    }
-
-    /// Made first and assigned then, so that what an earlier try has made is found by its name.
-    async fn new_address(&self, family: &'static str) -> Result<(), Error> {
-        let ips = self.project.client.primary_ips();
-        let name = format!("{}-{family}", self.server.name);
-        let request = CreatePrimaryIpRequest {
-            name: name.clone(),
-            labels: Labels::new(),
-            kind: family,
-            location: self.server.location_name().to_owned(),
-            assignee_type: "server",
-            auto_delete: true,
-        };
-        let ip = match ips.create(&request).await {
-            Err(error) if error.class() == Class::Uniqueness => {
-                let found = ips.by_name(&name, Duration::ZERO).await?.pop();
-                found.filter(|ip| ip.assignee_id.is_none()).ok_or(error)?
-            }
-            made => made?,
-        };
-        self.assign(ip.id).await
-    }
-
-    async fn assign(&self, ip: u64) -> Result<(), Error> {
-        let server = self.server.id;
-        let request = json!({"assignee_type": "server", "assignee_id": server});
-        let ips = self.project.client.primary_ips();
-        ips.run(ip, "assign", Some(&request)).await?;
-        self.servers().doubt(server);
-        Ok(())
+        Err(Error::field(field, problem))
     }
 }

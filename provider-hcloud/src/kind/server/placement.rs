@@ -2,7 +2,9 @@
 //!
 //! Server types come first: every location is tried for the preferred type before the next type. So a shortage costs a
 //! little distance rather than money. Of these candidates those come first that can be ordered according to the list of
-//! server types; the others are a last resort, because that list may be some minutes old.
+//! server types. The others are a last resort, because that list may be some minutes old: one of them is tried each
+//! time, in turn, because a shortage can last for days and each try costs a request. A name in a list of several that is
+//! unknown, as that of a type that is sold no more, is left out.
 
 use std::sync::Arc;
 
@@ -10,9 +12,6 @@ use crate::{
     hcloud::ServerType,
     kind::{Error, near},
 };
-
-/// Candidates that are tried although the list says that they cannot be ordered.
-const LAST_RESORTS: usize = 3;
 
 /// A server type in a location; without a location Hetzner chooses.
 #[derive(Clone, Debug)]
@@ -30,19 +29,24 @@ pub(super) struct Preference<'a> {
     pub(super) locations: &'a [String],
     /// Type and location of the server whose creation failed last: the others come first.
     pub(super) failed: Option<(&'a str, &'a str)>,
+    /// Counts the tries: decides which last resort it is this time.
+    pub(super) turn: usize,
 }
 
 /// The candidates, best first.
 ///
 /// # Errors
-/// When a server type is unknown, or none of them is sold in any of the locations.
+/// When all server types are unknown, or none of them is sold in any of the locations.
 pub(super) fn candidates(
     preference: Preference<'_>,
     known: &[Arc<ServerType>],
 ) -> Result<Vec<Candidate>, Error> {
     let mut ranked = Vec::new();
-    for (index, name) in preference.server_types.iter().enumerate() {
-        let server_type = find(name, index, preference.server_types.len(), known)?;
+    check_names(preference.server_types, known)?;
+    for name in preference.server_types {
+        let Some(server_type) = find(name, known) else {
+            continue;
+        };
         if preference.locations.is_empty() {
             let available = server_type
                 .locations
@@ -67,8 +71,12 @@ pub(super) fn candidates(
     // Stable: within a rank the order of preference stays.
     ranked.sort_by_key(|(rank, _)| *rank);
     let orderable = ranked.iter().take_while(|(rank, _)| *rank < LAST).count();
-    ranked.truncate(orderable + LAST_RESORTS);
-    Ok(ranked.into_iter().map(|(_, candidate)| candidate).collect())
+    let mut candidates: Vec<_> = ranked.into_iter().map(|(_, found)| found).collect();
+    let mut last_resorts = candidates.split_off(orderable);
+    if let Some(turn) = preference.turn.checked_rem(last_resorts.len()) {
+        candidates.push(last_resorts.swap_remove(turn));
+    }
+    Ok(candidates)
 }
 
 const LAST: u8 = 2;
@@ -98,31 +106,36 @@ pub(super) fn availability(server_type: &ServerType, location: &str) -> Option<b
     Some(offer.available != Some(false))
 }
 
-/// The server type called `name`, number `index` of `count` in the spec.
-fn find<'k>(
-    name: &str,
-    index: usize,
-    count: usize,
-    known: &'k [Arc<ServerType>],
-) -> Result<&'k Arc<ServerType>, Error> {
-    let found = known.iter().find(|server_type| server_type.name == name);
-    found.ok_or_else(|| {
-        let field = if count == 1 {
-            "serverType".to_owned()
-        } else {
-            format!("serverTypes[{index}]")
-        };
-        Error::field(field, unknown(name, known))
-    })
+/// The server type called `name`.
+pub(super) fn find<'k>(name: &str, known: &'k [Arc<ServerType>]) -> Option<&'k Arc<ServerType>> {
+    known.iter().find(|server_type| server_type.name == name)
 }
 
-/// What to say about a server type that does not exist.
-pub(super) fn unknown(name: &str, known: &[Arc<ServerType>]) -> String {
-    let names = known.iter().map(|server_type| server_type.name.as_str());
-    format!(
-        "there is no server type {name:?}: choose one of {}",
-        near(name, names)
-    )
+/// That at least one of the server types exists.
+pub(super) fn check_names(names: &[String], known: &[Arc<ServerType>]) -> Result<(), Error> {
+    let field = if names.len() == 1 {
+        "serverType"
+    } else {
+        "serverTypes"
+    };
+    match unknown(names, known) {
+        Some(problem) if names.iter().all(|name| find(name, known).is_none()) => {
+            Err(Error::field(field, problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What to say about those of the server types that do not exist.
+pub(super) fn unknown(names: &[String], known: &[Arc<ServerType>]) -> Option<String> {
+    let unknown = names.iter().filter(|name| find(name, known).is_none());
+    let problems = unknown.map(|name| {
+        let names = known.iter().map(|server_type| server_type.name.as_str());
+        let near = near(name, names);
+        format!("there is no server type {name:?}: choose one of {near}")
+    });
+    let problems: Vec<_> = problems.collect();
+    (!problems.is_empty()).then(|| problems.join("; "))
 }
 
 fn nowhere(wanted: &[String], known: &[Arc<ServerType>]) -> String {
@@ -138,10 +151,14 @@ fn nowhere(wanted: &[String], known: &[Arc<ServerType>]) -> String {
             format!("{} in {}", server_type.name, places.join(", "))
         })
         .collect();
-    format!(
+    let problem = format!(
         "the server types are not sold there, but {}",
         sold.join("; ")
-    )
+    );
+    match unknown(wanted, known) {
+        Some(unknown) => format!("{problem}; {unknown}"),
+        None => problem,
+    }
 }
 
 #[cfg(test)]
@@ -176,10 +193,21 @@ mod tests {
         failed: Option<(&str, &str)>,
         known: &[Arc<ServerType>],
     ) -> Result<String, String> {
+        order_in_turn(0, types, locations, failed, known)
+    }
+
+    fn order_in_turn(
+        turn: usize,
+        types: &str,
+        locations: &str,
+        failed: Option<(&str, &str)>,
+        known: &[Arc<ServerType>],
+    ) -> Result<String, String> {
         let preference = Preference {
             server_types: &words(types),
             locations: &words(locations),
             failed,
+            turn,
         };
         let found = candidates(preference, known).map_err(|error| error.to_string())?;
         let texts: Vec<_> = found
@@ -219,10 +247,29 @@ mod tests {
     }
 
     #[test]
-    fn only_a_few_are_tried_that_are_sold_out() {
-        let known = known(&["a: p! q! r! s!", "b: p! q!"]);
-        let found = order("a b", "p q r s", None, &known).unwrap();
-        assert_eq!(found, "a/p a/q a/r");
+    fn of_what_is_sold_out_one_is_tried_in_turn() {
+        let known = known(&["a: p! q!", "b: p! q"]);
+        let order = |turn, types| order_in_turn(turn, types, "p q", None, &known).unwrap();
+        for (turn, expected) in ["a/p", "a/q", "a/p"].into_iter().enumerate() {
+            assert_eq!(order(turn, "a"), expected);
+        }
+        let both: Vec<_> = (0..4).map(|turn| order(turn, "a b")).collect();
+        assert_eq!(both, ["b/q a/p", "b/q a/q", "b/q b/p", "b/q a/p"]);
+    }
+
+    #[test]
+    fn a_name_that_is_no_longer_known_is_left_out_as_long_as_another_is_known() {
+        let known = known(&["cx23: fsn1", "cx33: nbg1"]);
+        let order = |types, locations| order(types, locations, None, &known);
+        assert_eq!(order("cx22 cx23", "fsn1").as_deref(), Ok("cx23/fsn1"));
+        assert_eq!(
+            order("cx22 cx33", "fsn1").unwrap_err(),
+            "spec.forProvider.locations: the server types are not sold there, but cx33 in nbg1; there is no server type \"cx22\": choose one of cx23, cx33"
+        );
+        assert_eq!(
+            order("cx22 cx32", "fsn1").unwrap_err(),
+            "spec.forProvider.serverTypes: there is no server type \"cx22\": choose one of cx23, cx33; there is no server type \"cx32\": choose one of cx33, cx23"
+        );
     }
 
     #[test]
@@ -232,8 +279,6 @@ mod tests {
             order("cx22", "", None, &known).unwrap_err(),
             "spec.forProvider.serverType: there is no server type \"cx22\": choose one of cx23, cx33, cax11"
         );
-        let error = order("cx23 cx99", "fsn1", None, &known).unwrap_err();
-        assert!(error.contains("serverTypes[1]"), "{error}");
         assert_eq!(
             order("cx23 cax11", "ash", None, &known).unwrap_err(),
             "spec.forProvider.locations: the server types are not sold there, but cx23 in fsn1; cax11 in hel1"

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, net::Ipv6Addr};
 use api::{Price, ServerImage, ServerObservation, ServerPrivateNet};
 use ipnet::Ipv6Net;
 
-use super::{mark::Marks, wish::Wish};
+use super::{
+    mark::{Marks, WITHOUT},
+    wish::Wish,
+};
 use crate::{
     hcloud::Server,
     kind::{report_id, report_time},
@@ -72,7 +75,10 @@ pub(super) fn report(
         locked: server.locked,
         included_traffic: server.included_traffic.map(report_id),
         price,
-        user_data_hash: marks.user_data.map(str::to_owned),
+        user_data_hash: marks
+            .user_data
+            .filter(|digest| *digest != WITHOUT)
+            .map(str::to_owned),
         failed_creations: before
             .map(|before| before.failed_creations)
             .unwrap_or_default(),

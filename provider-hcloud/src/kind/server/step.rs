@@ -35,6 +35,8 @@ pub(super) enum Step {
     Assign(u64),
     /// Makes a Primary IP that goes with the server: `ipv4` or `ipv6`.
     NewAddress(&'static str),
+    /// Deletes what such a step has made and not assigned.
+    DeleteUnusedAddresses(&'static str),
     ChangeType(String),
 }
 

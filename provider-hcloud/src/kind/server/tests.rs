@@ -9,7 +9,7 @@ mod switch;
 
 use std::collections::BTreeMap;
 
-use api::{Managed, Network, ServerObservation};
+use api::{Managed, Network, SSHKey, ServerObservation};
 use hcloud_simulator::{
     ActionMode, Id, Options, Simulator,
     resource::server::{Power, Server as Simulated},
@@ -24,6 +24,7 @@ use crate::{
         object::ObjectsOfProject,
         part::PartsOfProject,
         simulated::{self, made, named, resource},
+        ssh_key::SshKeys,
         subnet::Subnets,
     },
     managed::{
@@ -220,6 +221,15 @@ impl Stage {
         let subnet: api::Subnet = resource(&subnet);
         made(&subnets, &subnet.into()).await;
         id
+    }
+
+    /// An SSH key with this name.
+    async fn key(&self, name: &str) {
+        let public =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7JNwXWTGlRdSqWoSQ5nEvuX1FT7qmsqGfdEOL4pZkX me";
+        let key: SSHKey = resource(&json!({"name": name, "publicKey": public}));
+        let keys = ObjectsOfProject::<SshKeys>::from(self.project.clone());
+        made(&keys, &key.into()).await;
     }
 
     /// Changes of servers that the API was asked for since the log was cleared, without ids.

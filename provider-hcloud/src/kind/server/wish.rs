@@ -151,6 +151,8 @@ impl Wish {
             });
             networks.collect::<Result<Vec<_>, _>>()
         });
+        let networks = networks.transpose()?;
+        check_networks(networks.as_deref().unwrap_or_default())?;
         let firewalls = firewall_ids.as_ref().map(|ids| {
             let ids = ids.iter().enumerate();
             let ids = ids.map(|(index, text)| id(format!("firewallIds[{index}]"), text));
@@ -175,7 +177,7 @@ impl Wish {
                 .ok()
                 .flatten()
                 .map(|text| digest(text.expose().as_bytes())),
-            networks: networks.transpose()?,
+            networks,
             firewalls: firewalls.transpose()?,
             placement_group: group.map(|text| id("placementGroupId", text)).transpose()?,
             ipv4: Address::read(
@@ -237,6 +239,43 @@ impl Wish {
         (!keys.is_empty()).then(|| digest(keys.join("\n").as_bytes()))
     }
 
+    /// The label selector that chooses the image.
+    pub(super) fn image_selector(&self) -> Option<&str> {
+        let image = self.image.as_ref()?;
+        let selector = image.label_selector.as_deref();
+        selector.filter(|_| image.name.is_none() && image.id.is_none())
+    }
+
+    /// What stands for the choice of the image in a label; `None` when no selector makes it.
+    pub(super) fn image_selector_digest(&self) -> Option<String> {
+        Some(digest(self.image_selector()?.as_bytes()))
+    }
+
+    /// The field that names the SSH keys for the rescue system, and the keys: its own, or those of the server.
+    pub(super) fn rescue_keys(&self) -> (&'static str, Vec<IdOrName>) {
+        let own = self.rescue.iter().flat_map(|rescue| &rescue.ssh_keys);
+        let own: Vec<_> = own.map(|text| id_or_name(text)).collect();
+        if own.is_empty() {
+            ("sshKeys", self.ssh_keys.clone())
+        } else {
+            ("rescue.sshKeys", own)
+        }
+    }
+
+    /// That somebody can get into the rescue system.
+    ///
+    /// # Errors
+    /// When there is no SSH key for it: the password that Hetzner makes is told once, and kept nowhere.
+    pub(super) fn check_rescue(&self) -> Result<(), Error> {
+        if self.rescue.is_some() && self.rescue_keys().1.is_empty() {
+            return Err(Error::field(
+                "rescue.sshKeys",
+                "without an SSH key nobody can get into the rescue system: name one here, or in sshKeys",
+            ));
+        }
+        Ok(())
+    }
+
     /// What stands for the rescue system in a label.
     pub(super) fn rescue_digest(&self) -> Option<String> {
         let ServerRescue { type_, ssh_keys } = self.rescue.as_ref()?;
@@ -244,6 +283,21 @@ impl Wish {
         words.extend(ssh_keys.iter().map(String::as_str));
         Some(digest(words.join("\n").as_bytes()))
     }
+}
+
+/// A server is attached to a network once, with one address and further ones.
+fn check_networks(networks: &[Attachment]) -> Result<(), Error> {
+    for (index, Attachment { network, .. }) in networks.iter().enumerate() {
+        let mut earlier = networks.iter().take(index);
+        let Some(first) = earlier.position(|other| other.network == *network) else {
+            continue;
+        };
+        let problem = format!(
+            "networks[{first}] names network {network} as well, and a server is attached to a network once: keep one of the two; further addresses go into its aliasIps"
+        );
+        return Err(Error::field(format!("networks[{index}]"), problem));
+    }
+    Ok(())
 }
 
 /// How long a shutdown may take.
@@ -286,4 +340,52 @@ pub(super) fn user_data(desired: &Desired<Server>) -> Result<Option<Secret>, Err
         )
     })?;
     Ok(Some(Secret::new(text.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::kind::simulated::resource;
+
+    fn read(spec: &Value) -> Result<Wish, String> {
+        Wish::read(&resource::<Server>(spec).into()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_network_that_is_named_twice_is_refused_with_both_fields() {
+        let networks = json!([
+            {"networkId": "8"},
+            {"networkId": "7", "ip": "10.0.1.5"},
+            {"subnetId": "7-10.0.2.0/24"},
+        ]);
+        assert_eq!(
+            read(&json!({"networks": networks})).unwrap_err(),
+            "spec.forProvider.networks[2]: networks[1] names network 7 as well, and a server is attached to a network once: keep one of the two; further addresses go into its aliasIps"
+        );
+        let wish = read(&json!({"networks": [{"networkId": "7"}, {"networkId": "8"}]})).unwrap();
+        assert_eq!(wish.plain_networks().collect::<Vec<_>>(), [7, 8]);
+    }
+
+    #[test]
+    fn the_rescue_system_lets_in_whoever_has_a_key_of_its_own_or_of_the_server() {
+        let keys = |spec: &Value| read(spec).unwrap().rescue_keys();
+        let name = |name: &str| IdOrName::Name(name.to_owned());
+        let both = json!({"sshKeys": ["a"], "sshKeyIds": ["7"], "rescue": {"sshKeys": ["b"]}});
+        assert_eq!(keys(&both), ("rescue.sshKeys", vec![name("b")]));
+        let of_server = json!({"sshKeys": ["a"], "sshKeyIds": ["7"], "rescue": {}});
+        assert_eq!(
+            keys(&of_server),
+            ("sshKeys", vec![name("a"), IdOrName::Id(7)])
+        );
+        assert!(read(&of_server).unwrap().check_rescue().is_ok());
+        let none = read(&json!({"rescue": {}})).unwrap();
+        let error = none.check_rescue().unwrap_err().to_string();
+        assert!(
+            error.contains("rescue.sshKeys: without an SSH key"),
+            "{error}"
+        );
+        assert!(read(&json!({})).unwrap().check_rescue().is_ok());
+    }
 }

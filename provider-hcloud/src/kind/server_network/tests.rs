@@ -149,6 +149,24 @@ async fn an_attachment_waits_for_a_locked_server_and_says_so() {
 }
 
 #[tokio::test]
+async fn an_address_that_cannot_be_had_for_now_is_asked_for_again_soon() {
+    let (_simulator, project) = project().await;
+    let (server, network) = pair(&project).await;
+    let attachments = attachments(&project);
+    for (more, code) in [
+        (json!({"ip": "10.0.3.5"}), "(no_subnet_available)"),
+        (json!({"ip": "10.0.1.255"}), "(ip_not_available)"),
+    ] {
+        let mut spec = more;
+        spec["networkId"] = json!(network);
+        let wanted = attachment(&server, &spec).into();
+        let error = attachments.create(&wanted).await.unwrap_err();
+        assert!(error.to_string().contains(code), "{error}");
+        assert_eq!(error.retry(), Retry::BackOff);
+    }
+}
+
+#[tokio::test]
 async fn an_attachment_of_a_server_that_is_gone_is_gone() {
     let (_simulator, project) = project().await;
     let (server, network) = pair(&project).await;

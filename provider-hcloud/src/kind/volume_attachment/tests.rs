@@ -12,7 +12,7 @@ use crate::{
         simulated::{self, absent, changed, deleted, made, recorded, resource, seen},
         volume::Volumes,
     },
-    managed::{External, Look},
+    managed::{External, Look, Retry},
 };
 
 /// A volume and three servers in one location.

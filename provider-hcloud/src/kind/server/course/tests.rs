@@ -114,7 +114,10 @@ fn a_new_server_is_set_up_step_by_step_from_wherever_it_is() {
 
 #[test]
 fn the_rescue_system_is_recorded_before_the_first_start() {
-    let assessment = now(&json!({"rescue": {}}), &pending(&json!({"status": "off"})));
+    let assessment = now(
+        &json!({"rescue": {"sshKeys": ["me"]}}),
+        &pending(&json!({"status": "off"})),
+    );
     assert_eq!(
         told(&assessment),
         "rescue powerState setup | EnableRescue +rescue PowerOn -setup"
@@ -341,7 +344,7 @@ fn a_reset_that_is_due_is_not_forgotten() {
     let rows: [(&str, Value, Value, &str); 6] = [
         ("a drive is filled", json!({"iso": "x"}), json!({}), "iso | +restart AttachIso Reset -restart"),
         ("it was filled before a crash", json!({"iso": "x"}), marked("restart", "iso", &json!({"iso": {"id": 1, "name": "x"}})), "restart | Reset -restart"),
-        ("rescue is begun", json!({"rescue": {}}), json!({}), "rescue | EnableRescue +restart +rescue Reset -restart"),
+        ("rescue is begun", json!({"rescue": {}, "sshKeys": ["me"]}), json!({}), "rescue | EnableRescue +restart +rescue Reset -restart"),
         ("it was prepared before a crash", json!({}), marked("restart", "rescue", &json!({"rescue_enabled": true})), "restart | Reset -restart"),
         ("it was started before a crash", json!({}), marked("restart", "rescue", &json!({})), "restart | -restart"),
         ("it is off anyway", json!({}), marked("restart", "iso", &json!({"status": "off"})), "restart | -restart"),

@@ -95,7 +95,7 @@ fn what_the_spec_leaves_out_is_not_compared() {
         "private_net": [{"network": 7, "ip": "10.0.0.2"}],
         "public_net": {"ipv4": null, "ipv6": null, "firewalls": [{"id": 3}]},
         "backup_window": "22-02", "iso": {"id": 1, "name": "x"}, "placement_group": {"id": 5},
-        "labels": {"hcloud.openova.io/user-data": "a", "hcloud.openova.io/ssh-keys": "b", "hcloud.openova.io/rescue": "c"},
+        "labels": {"hcloud.openova.io/user-data": "a", "hcloud.openova.io/ssh-keys": "b", "hcloud.openova.io/image-selector": "c"},
     });
     assert_eq!(differences(&json!({}), &busy), Vec::<String>::new());
 }
@@ -202,7 +202,11 @@ fn firewalls_of_others_stay() {
 #[test]
 fn backups_the_drive_and_the_rescue_system_are_changed_in_place() {
     let digest = wish(&json!({"rescue": {}})).rescue_digest().unwrap();
+    let of_me = wish(&json!({"rescue": {"sshKeys": ["me"]}}));
+    let of_me = of_me.rescue_digest().unwrap();
     let rescued = json!({"labels": {"hcloud.openova.io/rescue": digest}});
+    let mut prepared = rescued.clone();
+    prepared["rescue_enabled"] = json!(true);
     let iso = json!({"iso": {"id": 9, "name": "tools.iso"}});
     check(&[
         (
@@ -235,12 +239,20 @@ fn backups_the_drive_and_the_rescue_system_are_changed_in_place() {
         (
             "rescued",
             json!({"rescue": {"type": "linux64"}}),
-            rescued,
+            rescued.clone(),
             &[],
         ),
         (
-            "never rescued",
+            "nobody could get in",
             json!({"rescue": {}}),
+            json!({}),
+            &[&format!(
+                "rescue: desired {digest}, observed never -> Held {{ message: \"spec.forProvider.rescue.sshKeys: without an SSH key"
+            )],
+        ),
+        (
+            "never rescued",
+            json!({"rescue": {}, "sshKeyIds": ["7"]}),
             json!({}),
             &[&format!(
                 "rescue: desired {digest}, observed never -> Restart([EnableRescue])"
@@ -248,10 +260,32 @@ fn backups_the_drive_and_the_rescue_system_are_changed_in_place() {
         ),
         (
             "prepared by somebody",
-            json!({"rescue": {}}),
+            json!({"rescue": {"sshKeys": ["me"]}}),
             json!({"rescue_enabled": true}),
             &[&format!(
-                "rescue: desired {digest}, observed never -> Restart([DisableRescue, EnableRescue])"
+                "rescue: desired {of_me}, observed never -> Restart([DisableRescue, EnableRescue])"
+            )],
+        ),
+        (
+            "prepared by somebody, and not managed",
+            json!({}),
+            json!({"rescue_enabled": true}),
+            &[],
+        ),
+        (
+            "taken out after it was started",
+            json!({}),
+            rescued,
+            &[&format!(
+                "rescue: desired none, observed {digest} -> Now([Mark([(\"hcloud.openova.io/rescue\", None)])])"
+            )],
+        ),
+        (
+            "taken out before it was started",
+            json!({}),
+            prepared,
+            &[&format!(
+                "rescue: desired none, observed {digest} -> Now([DisableRescue, Mark([(\"hcloud.openova.io/rescue\", None)])])"
             )],
         ),
     ]);
@@ -269,6 +303,8 @@ fn only_a_placement_group_that_the_spec_named_is_left() {
 fn the_placement_group_and_public_addresses_are_changed_with_the_server_off() {
     let bare = json!({"public_net": {"ipv4": null, "ipv6": null}});
     let grouped = json!({"placement_group": {"id": 5}});
+    let mut being_made = bare.clone();
+    being_made["labels"] = json!({"hcloud.openova.io/new-ipv6": "pending"});
     check(&[
         (
             "same group",
@@ -308,7 +344,29 @@ fn the_placement_group_and_public_addresses_are_changed_with_the_server_off() {
             "a new one",
             json!({"publicNet": {"ipv6Enabled": true}}),
             bare.clone(),
-            &["publicNet.ipv6Enabled: desired true, observed false -> Off([NewAddress(\"ipv6\")])"],
+            &[
+                "publicNet.ipv6Enabled: desired true, observed false -> Off([Mark([(\"hcloud.openova.io/new-ipv6\", Some(\"pending\"))]), NewAddress(\"ipv6\"), Mark([(\"hcloud.openova.io/new-ipv6\", None)])])",
+            ],
+        ),
+        (
+            "a new one that is being made",
+            json!({"publicNet": {"ipv6Enabled": true}}),
+            being_made.clone(),
+            &["publicNet.ipv6Enabled: desired true, observed false -> Off("],
+        ),
+        (
+            "a new one that is wanted no more",
+            json!({"publicNet": {"ipv6Enabled": false}}),
+            being_made,
+            &[
+                "publicNet.ipv6: desired no unused Primary IP, observed pending -> Now([DeleteUnusedAddresses(\"ipv6\"), Mark([(\"hcloud.openova.io/new-ipv6\", None)])])",
+            ],
+        ),
+        (
+            "one that was taken away and is wanted again",
+            json!({"publicNet": {"ipv4Id": "11"}}),
+            json!({"labels": {"hcloud.openova.io/released-ipv4": "11"}, "public_net": {"ipv4": null}}),
+            &["publicNet.ipv4Id: desired Primary IP 11, observed none -> Off([Assign(11)])"],
         ),
         (
             "this one",
@@ -383,6 +441,12 @@ fn a_server_type_is_changed_where_that_is_possible() {
             &["serverType: desired cpx11, observed cx23 -> Off([ChangeType(\"cpx11\")])"],
         ),
         (
+            "one that is sold no more and one that fits",
+            json!({"serverTypes": ["cx22", "cx33"]}),
+            json!({}),
+            &["serverType: desired cx22 or cx33, observed cx23 -> Off([ChangeType(\"cx33\")])"],
+        ),
+        (
             "unknown",
             json!({"serverType": "cx99"}),
             json!({}),
@@ -399,6 +463,9 @@ fn what_only_a_new_server_gets_needs_a_replacement_and_what_is_not_known_is_not_
         .ssh_keys_digest()
         .unwrap();
     let labels = json!({"labels": {"hcloud.openova.io/ssh-keys": keys}});
+    let by_selector = wish(&json!({"image": {"labelSelector": "os=talos"}}));
+    let selector = by_selector.image_selector_digest().unwrap();
+    let selected = json!({"labels": {"hcloud.openova.io/image-selector": selector}});
     check(&[
         (
             "image",
@@ -449,6 +516,34 @@ fn what_only_a_new_server_gets_needs_a_replacement_and_what_is_not_known_is_not_
             &["sshKeys: desired "],
         ),
         ("adopted", json!({"sshKeys": ["me"]}), json!({}), &[]),
+        (
+            "made without keys",
+            json!({"sshKeys": ["me"]}),
+            json!({"labels": {"hcloud.openova.io/ssh-keys": "none"}}),
+            &["sshKeys: desired "],
+        ),
+        (
+            "the same selector",
+            json!({"image": {"labelSelector": "os=talos"}}),
+            selected.clone(),
+            &[],
+        ),
+        (
+            "another selector",
+            json!({"image": {"labelSelector": "os=flatcar"}}),
+            selected,
+            &[
+                "image.labelSelector: desired os=flatcar, observed an image of another choice -> Replacement",
+            ],
+        ),
+        (
+            "a selector instead of a name",
+            json!({"image": {"labelSelector": "os=talos"}}),
+            json!({"labels": {"hcloud.openova.io/image-selector": "none"}}),
+            &[
+                "image.labelSelector: desired os=talos, observed an image of another choice -> Replacement",
+            ],
+        ),
     ]);
 }
 
@@ -467,4 +562,6 @@ fn changed_user_data_is_for_the_next_server() {
     );
     assert_eq!(*way, Way::Succession);
     assert!(found(&server(&json!({}))).is_empty(), "adopted");
+    let without = json!({"labels": {"hcloud.openova.io/user-data": "none"}});
+    assert_eq!(found(&server(&without))[0].way, Way::Succession);
 }

@@ -1,8 +1,8 @@
-use api::{Firewall, SSHKey};
+use api::Firewall;
 use http::Method;
 
 use super::*;
-use crate::kind::{firewall::Firewalls, ssh_key::SshKeys};
+use crate::kind::firewall::Firewalls;
 
 #[tokio::test]
 async fn networks_are_attached_moved_and_detached_in_place() {
@@ -134,11 +134,7 @@ async fn backups_are_switched_on_and_off() {
 #[tokio::test]
 async fn a_change_of_the_drive_and_of_the_rescue_system_resets_the_server_once() {
     let mut stage = Stage::new().await;
-    let keys = ObjectsOfProject::<SshKeys>::from(stage.project.clone());
-    let public =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7JNwXWTGlRdSqWoSQ5nEvuX1FT7qmsqGfdEOL4pZkX me";
-    let key_resource: SSHKey = resource(&json!({"name": "me", "publicKey": public}));
-    made(&keys, &key_resource.into()).await;
+    stage.key("me").await;
     let mut one = stage.ready(&json!({})).await;
 
     one.set(&json!({"iso": "systemrescue-11.00-amd64.iso"}));
@@ -200,6 +196,74 @@ async fn a_change_of_the_drive_and_of_the_rescue_system_resets_the_server_once()
         error.contains("rescue.sshKeys[0]: there is no SSH key \"nobody\" in the project: it has"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_rescue_that_comes_back_is_carried_out_again_and_one_that_goes_is_called_off() {
+    let stage = Stage::new().await;
+    stage.key("me").await;
+    let mut one = stage.ready(&json!({})).await;
+    let rescued = |stage: &Stage| {
+        let log = stage.simulator.log();
+        log.of(&Method::POST, "/servers/*/actions/enable_rescue")
+            .len()
+    };
+    for times in 1..=2 {
+        one.set(&json!({"rescue": {"sshKeys": ["me"]}}));
+        stage.settle(&mut one).await;
+        assert_eq!(rescued(&stage), times);
+        one.set(&json!({"rescue": null}));
+        stage.settle(&mut one).await;
+        assert_eq!(label(&stage.server(one.id()), mark::RESCUE), None);
+    }
+
+    // The process ends when the rescue system is prepared, and the server not yet reset.
+    let reset = hcloud_simulator::Fault::on(Method::POST, "/servers/*/actions/reset");
+    stage.simulator.faults().inject(reset.close_before());
+    one.set(&json!({"rescue": {"sshKeys": ["me"]}}));
+    let present = stage.look(&mut one).await;
+    let servers = stage.servers();
+    servers.update(&one.desired(), &present).await.unwrap_err();
+    assert!(stage.server(one.id()).rescue_enabled);
+    one.set(&json!({"rescue": null}));
+    stage.simulator.log().clear();
+    stage.settle(&mut one).await;
+    assert!(!stage.server(one.id()).rescue_enabled);
+    let reset = stage
+        .simulator
+        .log()
+        .of(&Method::POST, "/servers/*/actions/reset");
+    assert!(reset.is_empty(), "there is nothing to start into");
+}
+
+#[tokio::test]
+async fn keys_user_data_and_a_selector_that_a_server_was_made_without_are_reported() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({})).await;
+    assert_eq!(one.report().user_data_hash, None);
+    one.set(&json!({"sshKeys": ["me"], "image": {"labelSelector": "os=talos"}}));
+    one.user_data = Some("after".to_owned());
+    let replacement = stage.look(&mut one).await.drift.replacement().unwrap();
+    for field in ["image.labelSelector=os=talos", "sshKeys=", "userData="] {
+        assert!(replacement.contains(field), "{replacement}");
+    }
+    assert_eq!(one.report().user_data_hash, None);
+}
+
+#[tokio::test]
+async fn an_address_that_a_network_does_not_have_yet_is_asked_for_again_soon() {
+    let stage = Stage::new().await;
+    let network = stage.network("net", "10.0.0.0/16", "10.0.1.0/24").await;
+    let mut one = stage.ready(&json!({})).await;
+    one.set(&json!({"networks": [{"networkId": network, "ip": "10.0.2.5"}]}));
+    let present = stage.look(&mut one).await;
+    let servers = stage.servers();
+    let error = servers.update(&one.desired(), &present).await.unwrap_err();
+    assert!(
+        error.to_string().contains("(no_subnet_available)"),
+        "{error}"
+    );
+    assert_eq!(error.retry(), crate::managed::Retry::BackOff);
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use api::PlacementGroup;
 use hcloud_simulator::{Fault, resource::image};
 use http::Method;
@@ -116,10 +118,111 @@ async fn when_nothing_can_be_had_the_error_names_what_was_tried_and_it_is_tried_
         message.contains("; cx23 in fsn1: ") && message.contains("(resource_unavailable)"),
         "{message}"
     );
-    assert_eq!(error.retry(), Retry::BackOff);
+    assert!(
+        message.ends_with(": it is tried again every 5 minutes, and when the spec changes"),
+        "{message}"
+    );
+    assert_eq!(error.retry(), Retry::After(drift::SOLD_OUT));
     assert!(!error.outcome_unknown());
     stage.simulated(|project| project.capacity.restock("cx23", "nbg1"));
     stage.create(&mut one).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_waits_in_a_shortage_takes_two_requests_each_time_and_tries_every_place() {
+    const PLACES: [&str; 3] = ["fsn1", "nbg1", "hel1"];
+    let mut stage = Stage::new().await;
+    snapshot(&stage, "talos").await;
+    stage.simulated(|project| {
+        for place in PLACES {
+            project.capacity.sell_out("cx23", place);
+        }
+    });
+    stage.crash();
+    let spec = json!({"locations": PLACES, "image": {"labelSelector": "os=talos"}});
+    let mut one = One::named("two", &spec);
+    // What all servers share is asked for before.
+    stage.create(&mut one).await.unwrap_err();
+    let mut tried = BTreeSet::new();
+    for _ in PLACES {
+        stage.hand.advance(drift::SOLD_OUT);
+        stage.simulator.log().clear();
+        let error = stage.create(&mut one).await.unwrap_err().to_string();
+        assert_eq!(stage.calls(), ["POST /servers"]);
+        let images = stage.simulator.log().of(&Method::GET, "/images");
+        assert_eq!(images.len(), 1);
+        assert_eq!(stage.simulator.log().entries().len(), 2);
+        tried.extend(PLACES.into_iter().filter(|place| error.contains(place)));
+    }
+    assert_eq!(tried, BTreeSet::from(PLACES));
+}
+
+#[tokio::test]
+async fn an_image_is_looked_up_once_for_all_candidates_of_an_architecture() {
+    let stage = Stage::new().await;
+    snapshot(&stage, "talos").await;
+    stage.simulated(|project| {
+        project.capacity.fill_hosts("cx23", "fsn1");
+        project.capacity.fill_hosts("cx23", "nbg1");
+    });
+    let spec =
+        json!({"locations": ["fsn1", "nbg1", "hel1"], "image": {"labelSelector": "os=talos"}});
+    let mut one = One::named("two", &spec);
+    stage.simulator.log().clear();
+    stage.create(&mut one).await.unwrap();
+    assert_eq!(stage.calls(), ["POST /servers"; 3]);
+    let images = stage.simulator.log().of(&Method::GET, "/images");
+    assert_eq!(images.len(), 1);
+}
+
+#[tokio::test]
+async fn a_type_that_is_sold_no_more_is_left_out_and_named_when_nothing_else_can_be_had() {
+    let stage = Stage::new().await;
+    let mut one = One::new(&json!({"serverTypes": ["cx22", "cx23"], "locations": ["fsn1"]}));
+    stage.simulated(|project| project.capacity.fill_hosts("cx23", "fsn1"));
+    let error = stage.create(&mut one).await.unwrap_err().to_string();
+    assert!(
+        error.contains("there is no server type \"cx22\": choose one of cx23"),
+        "{error}"
+    );
+    stage.simulated(|project| project.capacity.restock("cx23", "fsn1"));
+    stage.create(&mut one).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_of_a_create_for_now_is_tried_again_soon() {
+    let stage = Stage::new().await;
+    let address: api::PrimaryIP = named("ip", &json!({"type": "ipv4", "location": "fsn1"}));
+    let ips = ObjectsOfProject::<crate::kind::primary_ip::PrimaryIps>::from(stage.project.clone());
+    let address = made(&ips, &address.into()).await.external_name;
+    let spec = json!({"location": "fsn1", "publicNet": {"ipv4Id": address}});
+    let first = stage.ready(&spec).await;
+    let mut second = One::named("second", &spec);
+    let error = stage.create(&mut second).await.unwrap_err();
+    assert!(
+        error.to_string().contains("(primary_ip_assigned)"),
+        "{error}"
+    );
+    assert_eq!(error.retry(), Retry::BackOff);
+    stage
+        .project
+        .client
+        .servers()
+        .delete(first.id())
+        .await
+        .unwrap();
+    stage.create(&mut second).await.unwrap();
+}
+
+/// A snapshot with the label `os`.
+async fn snapshot(stage: &Stage, os: &str) {
+    let source = stage.ready(&json!({})).await;
+    let request = json!({"type": "snapshot", "labels": {"os": os}});
+    let servers = stage.project.client.servers();
+    servers
+        .act(source.id(), "create_image", &request)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
@@ -128,7 +231,8 @@ async fn what_does_not_exist_is_named_with_what_comes_near() {
     #[rustfmt::skip]
     let rows = [
         (json!({"serverType": "cx22"}), "spec.forProvider.serverType: there is no server type \"cx22\": choose one of cx23"),
-        (json!({"serverTypes": ["cx23", "cx99"]}), "spec.forProvider.serverTypes[1]: there is no server type \"cx99\""),
+        (json!({"serverTypes": ["cx22", "cx99"]}), "spec.forProvider.serverTypes: there is no server type \"cx22\": choose one of cx23"),
+        (json!({"rescue": {}}), "spec.forProvider.rescue.sshKeys: without an SSH key nobody can get into the rescue system"),
         (json!({"location": "fsn9"}), "spec.forProvider.location: there is no location \"fsn9\": choose one of fsn1"),
         (json!({"locations": ["fsn1", "x"]}), "spec.forProvider.locations[1]: there is no location \"x\""),
         (json!({"location": "ash"}), "the server types are not sold there, but cx23 in"),

@@ -71,3 +71,58 @@ async fn a_server_is_shut_down_before_its_deletion_when_the_spec_says_so() {
         assert_eq!(stage.count(), 0);
     }
 }
+
+#[tokio::test]
+async fn a_server_that_somebody_has_protected_is_not_shut_down_for_a_deletion_that_is_refused() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({"shutdownBeforeDeletion": true})).await;
+    let servers = stage.project.client.servers();
+    servers.change_protection(one.id(), true).await.unwrap();
+    stage.simulator.log().clear();
+    for _ in 0..2 {
+        let error = stage.delete(&mut one).await.unwrap_err().to_string();
+        assert!(error.contains("is protected at Hetzner"), "{error}");
+        stage.hand.advance(Duration::from_secs(3600));
+    }
+    assert!(stage.calls().is_empty(), "{:?}", stage.calls());
+}
+
+#[tokio::test]
+async fn a_server_is_deleted_although_its_labels_would_be_refused() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({})).await;
+    one.set(&json!({"labels": {"a/b/c": "x"}}));
+    stage.delete(&mut one).await.unwrap();
+    assert_eq!(stage.count(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_run_yet_is_given_its_time_and_asked_when_it_runs() {
+    let spec = json!({"shutdownBeforeDeletion": true, "shutdownTimeout": 30});
+    for starts in [true, false] {
+        let stage = Stage::with(ActionMode::Explicit).await;
+        let mut one = One::new(&spec);
+        stage.create(&mut one).await.unwrap();
+        stage.simulator.log().clear();
+        let error = stage.delete(&mut one).await.unwrap_err();
+        assert!(matches!(error.retry(), Retry::After(_)), "{error}");
+        assert_eq!(stage.calls(), ["PUT /servers/*"]);
+        stage.hand.advance(Duration::from_secs(29));
+        if starts {
+            stage.simulator.actions().drain();
+            let automatic = ActionMode::Automatic(Duration::ZERO);
+            stage.simulator.actions().set_mode(automatic);
+            stage.delete(&mut one).await.unwrap_err();
+            let asked = ["POST /servers/*/actions/shutdown", "PUT /servers/*"];
+            assert_eq!(stage.calls()[1..], asked);
+            stage.delete(&mut one).await.unwrap();
+        } else {
+            stage.delete(&mut one).await.unwrap_err();
+            assert_eq!(stage.calls(), ["PUT /servers/*"]);
+            stage.hand.advance(Duration::from_secs(2));
+            // The API has the last word about a server that it is working on.
+            let _ = stage.delete(&mut one).await;
+        }
+        assert_eq!(stage.calls().last().unwrap(), "DELETE /servers/*");
+    }
+}

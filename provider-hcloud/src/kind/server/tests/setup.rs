@@ -284,8 +284,10 @@ async fn what_fails_again_is_kept_for_a_while() {
 #[tokio::test]
 async fn a_drive_and_the_rescue_system_are_there_at_the_first_start() {
     let stage = Stage::new().await;
+    stage.key("me").await;
+    let iso = "systemrescue-11.00-amd64.iso";
     let one = stage
-        .ready(&json!({"iso": "systemrescue-11.00-amd64.iso", "rescue": {}}))
+        .ready(&json!({"iso": iso, "rescue": {}, "sshKeys": ["me"]}))
         .await;
     let commands: Vec<_> = stage
         .calls()

@@ -1,5 +1,8 @@
 use api::PlacementGroup;
-use hcloud_simulator::{Fault, resource::primary_ip::AddressFamily};
+use hcloud_simulator::{
+    Fault,
+    resource::primary_ip::{AddressFamily, PrimaryIp},
+};
 use http::Method;
 
 use super::*;
@@ -308,4 +311,116 @@ async fn public_addresses_are_exchanged_and_those_that_came_with_the_server_are_
             .clone()
     });
     assert!(own.auto_delete);
+}
+
+/// The Primary IPs of the project.
+fn addresses(stage: &Stage) -> Vec<PrimaryIp> {
+    stage.simulated(|project| project.primary_ips().iter().cloned().collect())
+}
+
+/// A Primary IP with a managed resource called `name`; its id.
+async fn primary_ip(stage: &Stage, name: &str, auto_delete: bool) -> String {
+    let spec = json!({"type": "ipv4", "location": "fsn1", "autoDelete": auto_delete});
+    let ip: api::PrimaryIP = named(name, &spec);
+    let ips = ObjectsOfProject::<crate::kind::primary_ip::PrimaryIps>::from(stage.project.clone());
+    made(&ips, &ip.into()).await.external_name
+}
+
+/// A server in fsn1 without an IPv4 address.
+async fn without_ipv4(stage: &Stage) -> One {
+    let public = json!({"ipv4Enabled": false});
+    let spec = json!({"location": "fsn1", "publicNet": public, "shutdownTimeout": 0});
+    stage.ready(&spec).await
+}
+
+#[tokio::test]
+async fn an_address_with_a_managed_resource_of_its_own_is_kept_when_the_server_gets_another() {
+    let stage = Stage::new().await;
+    let first = primary_ip(&stage, "first", true).await;
+    let second = primary_ip(&stage, "second", false).await;
+    let public = json!({"ipv4Id": first, "ipv6Enabled": false});
+    let mut one = stage
+        .ready(&json!({"location": "fsn1", "publicNet": public, "shutdownTimeout": 0}))
+        .await;
+    one.set(&json!({"publicNet": {"ipv4Id": second, "ipv6Enabled": false}}));
+    stage.settle(&mut one).await;
+    assert_eq!(one.report().primary_ipv4_id.unwrap().to_string(), second);
+    let left = addresses(&stage);
+    let first = left.iter().find(|ip| ip.id.to_string() == first).unwrap();
+    assert!(first.auto_delete && first.assignee.is_none());
+    assert_eq!(label(&stage.server(one.id()), mark::RELEASED_IPV4), None);
+}
+
+#[tokio::test]
+async fn a_new_address_that_was_made_and_not_assigned_is_taken_by_the_next_process() {
+    let mut stage = Stage::new().await;
+    let mut one = without_ipv4(&stage).await;
+    one.set(&json!({"publicNet": {"ipv4Enabled": true}}));
+    stage.turn(&mut one).await;
+    let assign = Fault::on(Method::POST, "/primary_ips/*/actions/assign");
+    stage.simulator.faults().inject(assign.close_before());
+    let present = stage.look(&mut one).await;
+    let servers = stage.servers();
+    servers.update(&one.desired(), &present).await.unwrap_err();
+    let made = addresses(&stage);
+    let made = made.iter().find(|ip| ip.assignee.is_none()).unwrap();
+    assert_eq!(made.labels[mark::MADE_FOR], "uid-of-one");
+    assert!(!made.labels.contains_key(api::UID_LABEL));
+    stage.crash();
+    stage.settle(&mut one).await;
+    let report = one.report();
+    assert_eq!(report.primary_ipv4_id, i64::try_from(made.id).ok());
+    assert_eq!(addresses(&stage).len(), 2);
+    assert_eq!(label(&stage.server(one.id()), mark::NEW_IPV4), None);
+}
+
+#[tokio::test]
+async fn a_new_address_that_was_made_and_not_assigned_goes_with_the_wish_or_the_server() {
+    for deleted in [true, false] {
+        let mut stage = Stage::new().await;
+        let kept = primary_ip(&stage, "kept", true).await;
+        let mut one = without_ipv4(&stage).await;
+        one.set(&json!({"publicNet": {"ipv4Enabled": true}}));
+        stage.turn(&mut one).await;
+        let assign = Fault::on(Method::POST, "/primary_ips/*/actions/assign");
+        stage.simulator.faults().inject(assign.close_before());
+        let present = stage.look(&mut one).await;
+        let servers = stage.servers();
+        servers.update(&one.desired(), &present).await.unwrap_err();
+        assert_eq!(addresses(&stage).len(), 3);
+        stage.crash();
+        if deleted {
+            let present = stage.look(&mut one).await;
+            let servers = stage.servers();
+            servers.delete(&one.desired(), &present).await.unwrap();
+        } else {
+            one.set(&json!({"publicNet": {"ipv4Enabled": false}}));
+            stage.settle(&mut one).await;
+            assert_eq!(label(&stage.server(one.id()), mark::NEW_IPV4), None);
+        }
+        let unassigned: Vec<_> = addresses(&stage)
+            .iter()
+            .filter(|ip| ip.assignee.is_none())
+            .map(|ip| ip.id.to_string())
+            .collect();
+        assert_eq!(unassigned, [kept], "deleted: {deleted}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_of_somebody_else_is_not_taken_for_its_name() {
+    let stage = Stage::new().await;
+    let theirs = primary_ip(&stage, "one-ipv4", false).await;
+    let mut one = without_ipv4(&stage).await;
+    one.set(&json!({"publicNet": {"ipv4Enabled": true}}));
+    stage.turn(&mut one).await;
+    let present = stage.look(&mut one).await;
+    let servers = stage.servers();
+    let error = servers.update(&one.desired(), &present).await.unwrap_err();
+    let expected = format!(
+        "spec.forProvider.publicNet.ipv4Enabled: the name of a new address, one-ipv4, is taken by Primary IP {theirs}"
+    );
+    assert!(error.to_string().starts_with(&expected), "{error}");
+    assert_eq!(stage.power(&one), Power::Running, "it was started again");
+    assert_eq!(one.report().public_ipv4, None);
 }
