@@ -24,6 +24,10 @@ pub struct Args {
     #[arg(long, env = "POLL", default_value = "10m", value_parser = positive_duration)]
     pub poll: Duration,
 
+    /// Shortest interval that the annotation crossplane.io/poll-interval of a resource can ask for, as a Go duration.
+    #[arg(long, env = "MIN_POLL_INTERVAL", default_value = "15s", value_parser = positive_duration)]
+    pub min_poll_interval: Duration,
+
     /// How often every resource is reconciled, changed or not, as a Go duration.
     #[arg(short, long, env = "SYNC", default_value = "1h", value_parser = positive_duration)]
     pub sync: Duration,
@@ -36,6 +40,11 @@ pub struct Args {
     /// Most reconciles in a second, all kinds together, and most at once for each kind.
     #[arg(long, env = "MAX_RECONCILE_RATE", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_reconcile_rate: u16,
+
+    /// The part of each project's request limit that is used, in percent. The rest is left to the project's other
+    /// clients: cloud controller manager, CSI driver, autoscaler, people.
+    #[arg(long, env = "REQUEST_SHARE", default_value_t = 50, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub request_share: u8,
 
     /// Accept management policies other than the default.
     #[arg(
@@ -149,7 +158,13 @@ mod tests {
         assert!(given.debug && given.leader_election && given.enable_management_policies);
         assert_eq!(given.sync, Duration::from_secs(1800));
         assert_eq!(given.poll, Duration::from_secs(90));
+        assert_eq!(given.min_poll_interval, Duration::from_secs(15));
         assert_eq!(given.max_reconcile_rate, 7);
+        assert_eq!(given.request_share, 50);
+        assert_eq!(args(&["--request-share=80"]).unwrap().request_share, 80);
+        for share in ["0", "101", "x"] {
+            args(&["--request-share", share]).unwrap_err();
+        }
         for (flag, expected) in [
             ("--enable-management-policies", true),
             ("--enable-management-policies=true", true),
@@ -157,7 +172,12 @@ mod tests {
         ] {
             assert_eq!(args(&[flag]).unwrap().enable_management_policies, expected);
         }
-        for refused in ["--poll=10", "--poll=0s", "--max-reconcile-rate=0"] {
+        for refused in [
+            "--poll=10",
+            "--poll=0s",
+            "--min-poll-interval=0s",
+            "--max-reconcile-rate=0",
+        ] {
             assert!(args(&[refused]).is_err(), "{refused}");
         }
     }

@@ -27,6 +27,7 @@ pub mod placement_group;
 mod price;
 pub mod pricing;
 pub mod primary_ip;
+mod range;
 pub mod reverse_dns;
 pub mod route;
 pub mod server;

@@ -83,7 +83,11 @@ async fn run_on(client: Client, args: &Args, stop: impl Future<Output = ()>) -> 
     caches.add("controllers", &starting);
     let address = SocketAddr::new(args.bind_ip, args.metrics_port);
     let probe = Probe::bind(address, metrics, caches.clone()).await?;
-    let clients = Clients::new(hcloud::Settings::default(), clock.clone(), calls)?;
+    let requests = hcloud::Settings {
+        budget_for_others: 1.0 - f64::from(args.request_share) / 100.0,
+        ..hcloud::Settings::default()
+    };
+    let clients = Clients::new(requests, clock.clone(), calls)?;
 
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -263,6 +267,7 @@ fn start(args: &Args, common: Common, serving: &mut JoinSet<()>) -> JoinSet<()> 
         clock: clock.clone(),
         settings: Settings {
             poll: args.poll,
+            poll_floor: args.min_poll_interval,
             sync: args.sync,
             concurrency: args.max_reconcile_rate,
             management_policies: args.enable_management_policies,

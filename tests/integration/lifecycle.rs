@@ -1,9 +1,9 @@
 //! What annotations and policies do to managed resources, whatever their kind.
 
 use anyhow::{Context, Result, ensure};
-use hcloud_simulator::DEFAULT_TOKEN;
+use hcloud_simulator::{DEFAULT_TOKEN, Fault};
 use http::Method;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
 use rig::wait::eventually;
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::client::by_hand;
 use crate::input::{fails_with, server};
+use crate::landscape::left;
 use crate::tests;
 use crate::world::{SOON, Tenant, World, find_condition};
 
@@ -21,6 +22,7 @@ tests!(
     an_object_is_compared_as_often_as_it_asks_for,
     empty_fields_are_filled_where_the_policies_allow_it,
     connection_details_are_published_and_nothing_of_others_is_overwritten,
+    a_namespace_takes_what_it_has_in_the_cloud_with_it,
 );
 
 const SPREAD: &str = "spread";
@@ -291,6 +293,18 @@ async fn connection_details_are_published_and_nothing_of_others_is_overwritten(
         "{ipv4}"
     );
 
+    secrets.delete("own", &DeleteParams::default()).await?;
+    eventually("the Secret is made again", SOON, || async {
+        let own = secrets.get("own").await?;
+        let data = own.data.unwrap_or_default();
+        ensure!(
+            data.get("ipv4")
+                .is_some_and(|value| value.0 == ipv4.as_bytes())
+        );
+        Ok(())
+    })
+    .await?;
+
     tenant.delete("Server", "server").await?;
     tenant.gone("Server", "server").await?;
     eventually("the Secret goes with the server", SOON, || async {
@@ -300,4 +314,59 @@ async fn connection_details_are_published_and_nothing_of_others_is_overwritten(
     .await?;
     secrets.delete("foreign", &DeleteParams::default()).await?;
     Ok(())
+}
+
+async fn a_namespace_takes_what_it_has_in_the_cloud_with_it(world: &World) -> Result<()> {
+    let tenant = world.tenant("life-namespace").await?;
+    tenant
+        .apply(&tenant.network("net", json!({"ipRange": "10.0.0.0/16"})))
+        .await?;
+    let subnet = json!({
+        "networkIdRef": {"name": "net"},
+        "ipRange": "10.0.1.0/24",
+        "location": "fsn1",
+    });
+    let objects = [
+        tenant.managed("Subnet", "subnet", subnet),
+        tenant.managed("Volume", "data", json!({"size": 10, "location": "fsn1"})),
+    ];
+    for object in &objects {
+        tenant.apply(object).await?;
+    }
+    for (kind, name) in [("Subnet", "subnet"), ("Volume", "data")] {
+        tenant.ready(kind, name).await?;
+    }
+    let deletion = tenant
+        .simulator
+        .faults()
+        .inject(Fault::on(Method::DELETE, "/volumes/*").hold_before());
+    let namespaces = Api::<Namespace>::all(tenant.client());
+    namespaces
+        .delete(&tenant.namespace, &DeleteParams::default())
+        .await?;
+    tokio::time::timeout(SOON, deletion.reached(1)).await?;
+    // Then there are neither usages nor credentials, and none can be created.
+    let secrets = Api::<Secret>::namespaced(tenant.client(), &tenant.namespace);
+    eventually("all else in the namespace is gone", SOON, || async {
+        ensure!(secrets.get_opt("hcloud").await?.is_none(), "the Secret");
+        let usages = tenant.list("ProviderConfigUsage").await?;
+        ensure!(usages.is_empty(), "{} usages", usages.len());
+        let configs = tenant.list("ProviderConfig").await?;
+        ensure!(configs.is_empty(), "the configuration");
+        Ok(())
+    })
+    .await?;
+    deletion.abort();
+    eventually("the cloud is empty", SOON, || async {
+        let left = left(&tenant)?;
+        ensure!(left.is_empty(), "{left:?}");
+        Ok(())
+    })
+    .await?;
+    eventually("the namespace is gone", SOON, || async {
+        let namespace = namespaces.get_opt(&tenant.namespace).await?;
+        ensure!(namespace.is_none(), "{:?}", namespace.map(|n| n.status));
+        Ok(())
+    })
+    .await
 }

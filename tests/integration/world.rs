@@ -124,7 +124,10 @@ pub(crate) async fn install(rig: &Rig, built: &Built, configuration: &str) -> Re
         "spec": {"deploymentTemplate": {"spec": {
             "selector": {},
             "template": {"spec": {"containers": [
-                {"name": "package-runtime", "env": [{"name": "POLL", "value": POLL}]},
+                {"name": "package-runtime", "env": [
+                    {"name": "POLL", "value": POLL},
+                    {"name": "MIN_POLL_INTERVAL", "value": "1s"},
+                ]},
             ]}},
         }}},
     });

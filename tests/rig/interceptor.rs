@@ -252,12 +252,19 @@ impl Interceptor {
     }
 
     /// Answers the next list of this resource, by its plural, as the last one was answered, however old that is by now.
-    pub fn show_stale(&self, plural: &str) {
-        self.shared.state.send_modify(|state| {
-            if let Some(list) = state.lists.get(plural) {
-                state.stale.insert(plural.to_owned(), list.clone());
-            }
-        });
+    ///
+    /// Whether there is one.
+    pub fn show_stale(&self, plural: &str) -> bool {
+        self.shared.state.send_if_modified(|state| {
+            let list = state.lists.get(plural).cloned();
+            list.map(|list| state.stale.insert(plural.to_owned(), list))
+                .is_some()
+        })
+    }
+
+    /// Whether every old list has been asked for that [`Interceptor::show_stale`] has put there.
+    pub fn has_shown_stale(&self) -> bool {
+        self.shared.state.borrow().stale.is_empty()
     }
 
     async fn until(&self, condition: impl FnMut(&State) -> bool) {

@@ -182,11 +182,11 @@ fn network(
     }
     let recorded = spec.network.cidr;
     match region.range {
-        Some(asked) if !asked.contains(recorded) => {
+        Some(asked) if asked.first() != recorded.first() || !asked.contains(recorded) => {
             problems.push(Problem::new(
                 format!("{}.network.cidr", region.path()),
                 format_args!(
-                    "the network of region {} is {recorded} and can only grow: write {recorded} or a range that contains it",
+                    "the network of region {} is {recorded} and can only grow at its end: write {recorded}, or the same with a shorter prefix",
                     region.name
                 ),
             ));

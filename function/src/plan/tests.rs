@@ -204,10 +204,15 @@ fn a_network_grows_but_neither_shrinks_nor_moves() {
     for cidr in ["10.0.0.0/17", "10.1.0.0/16"] {
         assert_eq!(
             with(cidr).unwrap_err(),
-            "spec.regions[0].network.cidr: the network of region a is 10.0.0.0/16 and can only grow: \
-             write 10.0.0.0/16 or a range that contains it"
+            "spec.regions[0].network.cidr: the network of region a is 10.0.0.0/16 and can only grow at its end: \
+             write 10.0.0.0/16, or the same with a shorter prefix"
         );
     }
+    let second = plan(
+        json!({"regions": [{"name": "a", "location": "fsn1", "network": {"cidr": "10.0.0.0/15"}}]}),
+        &[("region-a", region("fsn1", "10.1.0.0/16"))],
+    );
+    assert!(second.unwrap_err().contains("10.1.0.0/16, or the same"));
 }
 
 #[test]

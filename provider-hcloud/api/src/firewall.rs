@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     managed::{ManagedSpec, ManagedStatus},
+    reference::{Reference, ReferenceField, Selector},
     schema::{self, name_fits},
 };
 
@@ -81,11 +82,26 @@ pub struct FirewallParameters {
 
     /// Selectors for the labels of servers at Hetzner, for example `cluster=prod,role!=worker`: the
     /// firewall is applied to all servers that match, new ones included. A selector that is taken
-    /// out here is removed; selectors that others have added stay. Single servers name their
-    /// firewalls in their own `firewallIds`.
+    /// out here is removed; selectors that others have added stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 50), inner(length(min = 1, max = 512)))]
     pub label_selectors: Option<Vec<String>>,
+
+    /// Ids of servers that the firewall is applied to one by one; they need a public interface. From
+    /// a server that is taken out here the firewall is removed; servers that others have added stay.
+    /// A server that names the firewall in its own `firewallIds` is not to be named here as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::ids")]
+    pub server_ids: Option<Vec<String>>,
+
+    /// The same, as names of resources of kind Server in this namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::references")]
+    pub server_id_refs: Vec<Reference>,
+
+    /// The same, as labels of resources of kind Server in this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_id_selector: Option<Selector>,
 
     /// Labels at Hetzner. They are merged: labels that others put on the firewall stay, and a label
     /// that is taken out here is left there. Keys and values follow the rules of Kubernetes labels;
@@ -217,9 +233,15 @@ pub struct FirewallObservation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<ObservedFirewallRule>,
 
-    /// Ids of the servers that name this firewall, in ascending order.
+    /// Ids of the servers that the firewall is applied to one by one, in ascending order: those that
+    /// name it, and those that it names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<i64>,
+
+    /// Those of the servers that this resource asks for or has asked for. Others belong to others
+    /// and stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_servers: Vec<i64>,
 
     /// Label selectors with the servers that they match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -281,4 +303,16 @@ pub struct FirewallLabelSelector {
     pub servers: Vec<i64>,
 }
 
-crate::managed!(Firewall, FirewallObservation);
+crate::managed!(Firewall, FirewallObservation, {
+    fn reference_fields(&mut self) -> Vec<ReferenceField<'_>> {
+        let spec = &mut self.spec.for_provider;
+        let servers = ReferenceField::many(
+            "serverIds",
+            "Server",
+            &mut spec.server_ids,
+            &spec.server_id_refs,
+            spec.server_id_selector.as_ref(),
+        );
+        servers.into_iter().collect()
+    }
+});

@@ -126,7 +126,8 @@ pub struct LoadBalancerServiceParameters {
     pub http: Option<LoadBalancerServiceHttp>,
 
     /// How the load balancer finds out which targets are healthy. Default: Hetzner's choice for the
-    /// protocol, at the destination port.
+    /// protocol, at the destination port. Left out, it is not managed, but a check at the destination
+    /// port goes along when that port changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<LoadBalancerHealthCheck>,
 }
@@ -199,7 +200,7 @@ pub struct LoadBalancerHealthCheck {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<LoadBalancerHealthCheckProtocol>,
 
-    /// Port that is checked. Default: the destination port.
+    /// Port that is checked. Default: the destination port, also after that has changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<i64>,

@@ -87,7 +87,8 @@ pub struct NetworkParameters {
     pub name: Option<String>,
 
     /// Address space in CIDR notation, out of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16. It can
-    /// grow in place (10.0.0.0/16 to 10.0.0.0/14); it can neither shrink nor move.
+    /// grow in place at its end (10.0.0.0/16 to 10.0.0.0/14, but not 10.1.0.0/16 to 10.0.0.0/15): the
+    /// first address stays, and it cannot shrink. Servers learn the new range when they boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 18))]
     #[x_kube(

@@ -88,6 +88,11 @@ pub struct NamespacedCredentials {
     category = "provider",
     category = "hcloud",
     printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
         name = "SECRET-NAME",
         type_ = "string",
         json_path = ".spec.credentials.secretRef.name"
@@ -132,6 +137,11 @@ pub struct ProviderConfigSpec {
     category = "provider",
     category = "hcloud",
     printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
         name = "SECRET-NAMESPACE",
         type_ = "string",
         json_path = ".spec.credentials.secretRef.namespace"
@@ -172,7 +182,9 @@ pub struct ClusterProviderConfigSpec {
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProviderConfigStatus {
-    /// Terminating: deleted, but still used.
+    /// Ready: whether the credentials can be used. False with reason Unavailable when the Secret or its key is missing,
+    /// with reason Unauthorized and Hetzner's own message when the API refuses the token, and True again when it
+    /// accepts it or the Secret has changed. Terminating: deleted, but still used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend(
         "x-kubernetes-list-type" = "map",

@@ -201,8 +201,8 @@ pub struct ServerParameters {
     #[schemars(length(max = 10))]
     pub networks: Option<Vec<ServerNetworkChoice>>,
 
-    /// Ids of the firewalls that filter the public interface, at most five. The list is complete:
-    /// others are removed, unless they apply by label.
+    /// Ids of the firewalls that filter the public interface, at most five. What is taken off this
+    /// list is removed from the server; what others have applied to it stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::ids", length(max = 5))]
     pub firewall_ids: Option<Vec<String>>,
@@ -216,8 +216,9 @@ pub struct ServerParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub firewall_id_selector: Option<Selector>,
 
-    /// Id of the placement group. To join or leave one, the server has to be off: when this changes,
-    /// it is shut down and started again.
+    /// Id of the placement group. To join or leave one, the server has to be off: when this changes
+    /// or is taken out, it is shut down and started again. A group that others have put the server
+    /// in is left only for another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::id")]
     pub placement_group_id: Option<String>,

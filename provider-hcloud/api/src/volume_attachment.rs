@@ -92,7 +92,8 @@ pub struct VolumeAttachmentParameters {
     pub volume_id_selector: Option<Selector>,
 
     /// Id of the server, in the location of the volume. When it changes, the volume is detached from
-    /// one server and attached to the other.
+    /// one server and attached to the other. A volume that another server has otherwise, by hand or
+    /// for another VolumeAttachment, stays there, and this resource waits until it is detached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::id")]
     pub server_id: Option<String>,
@@ -131,7 +132,7 @@ pub struct VolumeAttachmentObservation {
     /// Id of the volume.
     pub volume_id: i64,
 
-    /// Id of the server.
+    /// Id of the server, unless it is one that has the volume otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_id: Option<i64>,
 

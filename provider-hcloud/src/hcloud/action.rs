@@ -169,13 +169,22 @@ impl Schedule {
     /// Takes in the answer to a request for `ids`.
     fn settle(&mut self, ids: &[u64], answer: Result<&[Action], &Error>) {
         for id in ids {
+            let command = |pending: &Pending| pending.command.clone();
             let outcome = match answer {
-                Err(error) => Some(Err(error.clone())),
+                // The call that started the action was accepted, so whatever kept its end from being read, the action
+                // may have taken effect.
+                Err(error) => self.pending.get(id).map(|pending| {
+                    Err(Error::ActionUnseen {
+                        command: command(pending),
+                        source: Box::new(error.clone()),
+                    })
+                }),
                 Ok(actions) => match actions.iter().find(|action| action.id == *id) {
                     Some(action) => action.outcome(),
                     None => self.pending.get(id).map(|pending| {
-                        let command = pending.command.clone();
-                        Err(Error::ActionLost { command })
+                        Err(Error::ActionLost {
+                            command: command(pending),
+                        })
                     }),
                 },
             };
@@ -195,8 +204,8 @@ impl Schedule {
 impl Client {
     /// Waits until all `actions` have ended; the first failure in their order is returned.
     ///
-    /// Finished actions cost no request. An error of class
-    /// [`OutcomeUnknown`](super::Class::OutcomeUnknown) or a failed look leaves open how an action ended.
+    /// Finished actions cost no request. An error of class [`OutcomeUnknown`](super::Class::OutcomeUnknown) leaves open
+    /// how an action ended; a failed look is one of them, whatever it failed with.
     pub async fn finish(
         &self,
         actions: impl IntoIterator<Item = Action>,
@@ -270,6 +279,11 @@ async fn poll(client: Client) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use jiff::Timestamp;
+
+    use super::super::error::{ApiError, Class, Reach};
     use super::*;
 
     const FIRST: Duration = Duration::from_millis(500);
@@ -380,6 +394,39 @@ mod tests {
                 "done",
             ]
         );
+    }
+
+    #[test]
+    fn an_action_whose_end_cannot_be_read_has_an_unknown_outcome_whatever_the_look_failed_with() {
+        let failures = [
+            Error::Transport {
+                call: "GET /actions".to_owned(),
+                reach: Reach::Unsent,
+                mutation: false,
+                source: Arc::from(Box::from("refused")),
+            },
+            Error::Budget {
+                call: "GET /actions".to_owned(),
+                retry_at: Timestamp::UNIX_EPOCH,
+            },
+            Error::api(
+                "GET /actions".to_owned(),
+                ApiError::from_answer(503, b"", false),
+            ),
+            Error::api(
+                "GET /actions".to_owned(),
+                ApiError::from_answer(401, b"", false),
+            ),
+        ];
+        for failure in failures {
+            let (mut schedule, mut waiters) = schedule([1], Duration::ZERO);
+            schedule.settle(&[1], Err(&failure));
+            let error = waiters[0].try_recv().unwrap().unwrap_err();
+            assert_eq!(error.class(), Class::OutcomeUnknown, "{failure}");
+            assert_eq!(error.to_string(), "how action c ended could not be read");
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert_eq!(source, failure.to_string());
+        }
     }
 
     #[test]

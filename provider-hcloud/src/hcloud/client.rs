@@ -64,7 +64,8 @@ impl Default for Settings {
             answer_limit: 16 * 1024 * 1024,
             budget_for_others: 0.5,
             in_flight: 16,
-            budget_wait: Duration::from_secs(60),
+            // Well below the time of a reconcile, which makes several calls.
+            budget_wait: Duration::from_secs(20),
             backoff: Backoff::default(),
             action_interval: Duration::from_millis(500),
             idle: Duration::from_secs(3600),

@@ -43,7 +43,8 @@ pub enum Class {
     Capacity,
     /// Name, key or address is taken by another object.
     Uniqueness,
-    /// A change was sent and its answer is lost: it may or may not have taken effect.
+    /// A change was sent, and its answer is lost or the end of its action could not be read: it may or may not have
+    /// taken effect.
     ///
     /// A caller looks for the effect before it tries again. A request that is under way can still take effect for as
     /// long as [`Settings::request_timeout`](super::Settings::request_timeout) after it was sent.
@@ -321,6 +322,14 @@ pub enum Error {
         /// What the action was to do, as the API names it.
         command: String,
     },
+    /// A call was accepted and started an action, and how that ended could not be read.
+    #[error("how action {command} ended could not be read")]
+    ActionUnseen {
+        /// What the action was to do, as the API names it.
+        command: String,
+        /// Why it could not be read. Its class says nothing about the action.
+        source: Box<Error>,
+    },
     /// The object of a call was deleted by somebody else while the call was carried out.
     #[error("{call}: the object was deleted meanwhile")]
     Vanished {
@@ -340,7 +349,8 @@ impl Error {
                 ..
             }
             | Self::Decode { mutation: true, .. }
-            | Self::ActionLost { .. } => Class::OutcomeUnknown,
+            | Self::ActionLost { .. }
+            | Self::ActionUnseen { .. } => Class::OutcomeUnknown,
             Self::Transport { .. } | Self::UnstableList { .. } => Class::Unavailable,
             Self::Encode { .. } => Class::Invalid,
             Self::Busy { .. } => Class::Conflict,

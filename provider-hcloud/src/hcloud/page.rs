@@ -15,7 +15,7 @@ use super::resource::{Resource, member};
 use super::tolerant;
 
 /// The most that the API gives at once.
-const PER_PAGE: usize = 50;
+pub(super) const PER_PAGE: usize = 50;
 
 /// Times that a list may be read anew because it changed meanwhile.
 const RESTARTS: usize = 5;

@@ -98,30 +98,88 @@ pub struct ReadPricing {
     pub read_at: Timestamp,
 }
 
-/// The last price list of a client, with the moment at which it was read, elapsed on the clock.
+/// How often the price list is asked for before it counts as not to be had.
+const TRIES: usize = 2;
+/// How long somebody who can do without the price list waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it is not asked for again by those who can do without it.
+const FAILURE_HOLDS: Duration = Duration::from_secs(300);
+
+/// What a client knows of the price list. Moments are elapsed on the clock.
 #[derive(Debug, Default)]
-struct Last(Mutex<Option<(Duration, Arc<ReadPricing>)>>);
+struct Known {
+    last: Option<(Duration, Arc<ReadPricing>)>,
+    failed: Option<Duration>,
+}
+
+impl Known {
+    fn as_of(&self, since: Duration) -> Option<&Arc<ReadPricing>> {
+        let (read, list) = self.last.as_ref()?;
+        (*read >= since).then_some(list)
+    }
+}
+
+type Shared = Mutex<Known>;
 
 impl Client {
     /// The price list, as it was at most `max_age` ago. Those who ask while it is read share the answer.
     pub async fn pricing(&self, max_age: Duration) -> Result<Arc<ReadPricing>, Error> {
-        let last = self.slot::<Last>();
-        let mut last = last.0.lock().await;
-        let now = self.clock().elapsed();
-        if let Some((read, pricing)) = last.as_ref()
-            && now.saturating_sub(*read) <= max_age
-        {
-            return Ok(Arc::clone(pricing));
+        let known = self.slot::<Shared>();
+        let mut known = known.lock().await;
+        match known.as_of(self.clock().elapsed().saturating_sub(max_age)) {
+            Some(list) => Ok(Arc::clone(list)),
+            None => self.read_pricing(&mut known).await,
         }
-        let read_at = self.clock().now();
+    }
+
+    /// As [`Self::pricing`], for those who can do without: they do not wait long, and get the last list while there is
+    /// no newer one.
+    pub async fn pricing_if_known(&self, max_age: Duration) -> Option<Arc<ReadPricing>> {
+        let known = self.slot::<Shared>();
+        let mut known = known.lock().await;
+        let now = self.clock().elapsed();
+        let is_current = known.as_of(now.saturating_sub(max_age)).is_some();
+        let failed = known.failed;
+        if !is_current && failed.is_none_or(|at| now.saturating_sub(at) >= FAILURE_HOLDS) {
+            let read = async {
+                for _ in 0..TRIES {
+                    if let Err(error) = self.read_pricing(&mut known).await {
+                        tracing::debug!(%error, "Prices are not known");
+                    } else {
+                        break;
+                    }
+                }
+            };
+            let in_time = tokio::select! {
+                () = read => true,
+                () = self.clock().sleep(PATIENCE) => false,
+            };
+            if !in_time {
+                known.failed = Some(self.clock().elapsed());
+            }
+        }
+        known.last.as_ref().map(|(_, list)| Arc::clone(list))
+    }
+
+    async fn read_pricing(&self, known: &mut Known) -> Result<Arc<ReadPricing>, Error> {
+        let (started, read_at) = (self.clock().elapsed(), self.clock().now());
         let call = Call::get("/pricing".to_owned(), Priority::Poll);
         let name = call.name();
-        let answer = self.send(call).await?;
-        let pricing =
-            member(&answer, "pricing").map_err(|source| Error::decode(name, false, source))?;
-        let pricing = Arc::new(ReadPricing { pricing, read_at });
-        *last = Some((now, Arc::clone(&pricing)));
-        Ok(pricing)
+        let read = self.send(call).await.and_then(|answer| {
+            member(&answer, "pricing").map_err(|source| Error::decode(name, false, source))
+        });
+        match read {
+            Ok(pricing) => {
+                let list = Arc::new(ReadPricing { pricing, read_at });
+                known.last = Some((started, Arc::clone(&list)));
+                known.failed = None;
+                Ok(list)
+            }
+            Err(error) => {
+                known.failed = Some(self.clock().elapsed());
+                Err(error)
+            }
+        }
     }
 }
 

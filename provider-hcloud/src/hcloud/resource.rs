@@ -20,6 +20,9 @@ use super::labels::Labels;
 use super::page;
 use super::snapshot::{Known, Snapshot};
 
+/// Who accepts nothing older is interested in single objects: something goes on with them.
+const RECENT: Duration = Duration::from_secs(60);
+
 /// A type of object that the API lists under `/<collection>`.
 ///
 /// Implementations read every field that they do not need for identity as optional, and enums as text: the API adds
@@ -66,6 +69,10 @@ impl<'a, T: Resource> Resources<'a, T> {
         let since = self.since(max_age);
         let known = match self.snapshot.known(id, since) {
             Known::Outdated => {
+                // Who accepts more looks at all objects in turn.
+                if max_age <= RECENT && self.snapshot.reads_single(self.client.seen().at) {
+                    return self.read(id, Priority::Poll).await;
+                }
                 self.refresh(since).await?;
                 self.snapshot.known(id, since)
             }

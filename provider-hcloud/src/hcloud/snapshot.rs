@@ -10,10 +10,14 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::lock;
+use super::page;
 use super::resource::Resource;
 
 /// How long the failure of a list is passed on instead of asking again: when the API is away, hundreds of objects ask.
 const FAILURE_HOLDS: Duration = Duration::from_secs(1);
+
+/// How long objects that were read by themselves count.
+const SINGLES_COUNT: Duration = Duration::from_secs(10);
 
 /// When something was known to be so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ struct State<T> {
     /// What was known before this event does not count any more.
     not_before: Seen,
     failure: Option<(Seen, Error)>,
+    /// How many single objects were read instead of the list, since the moment.
+    singles: (Duration, usize),
 }
 
 #[derive(Debug)]
@@ -81,6 +87,7 @@ impl<T: Resource> Snapshot<T> {
                     at: Duration::ZERO,
                 },
                 failure: None,
+                singles: (Duration::ZERO, 0),
             }),
             flight: tokio::sync::Mutex::const_new(()),
         }
@@ -112,6 +119,21 @@ impl<T: Resource> Snapshot<T> {
             None if state.listed.is_some_and(|listed| listed.at >= since) => Known::Doubtful,
             Some(_) | None => Known::Outdated,
         }
+    }
+
+    /// Whether an outdated object is better read by itself than with the list, and counts it if so.
+    ///
+    /// Nobody knows how many others will be asked for. So single objects are read until they have taken as many
+    /// requests as the list has pages: altogether never more than twice what the better of the two takes.
+    pub(super) fn reads_single(&self, now: Duration) -> bool {
+        let mut state = self.state();
+        let pages = state.objects.len().div_ceil(page::PER_PAGE);
+        if now.saturating_sub(state.singles.0) >= SINGLES_COUNT {
+            state.singles = (now, 0);
+        }
+        let single = pages > 1 && state.singles.1 < pages;
+        state.singles.1 += usize::from(single);
+        single
     }
 
     /// The objects that `accept` takes, ordered by id.

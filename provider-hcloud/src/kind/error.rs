@@ -6,7 +6,7 @@ use super::{InvalidExternalName, RefusedLabel};
 use crate::{
     clock::Clock,
     hcloud::{self, Class},
-    managed::{ExternalError, Retry, annotations, desired::SecretError},
+    managed::{ExternalError, Retry, annotations, desired::SecretError, external::Refusal},
 };
 
 /// How soon to try again what another change of the same object prevented.
@@ -116,16 +116,18 @@ impl Error {
     }
 
     pub(super) fn into_external(self, clock: &Clock) -> ExternalError {
+        let refusal = self.refusal();
         let retry = match &self {
             Self::Api(error) if error.class() == Class::OutcomeUnknown => {
                 return ExternalError::with_unknown_outcome(self);
             }
             Self::Api(error) => retry(error, clock),
-            Self::Held { .. } => Retry::After(HELD),
-            Self::Waiting(_) => Retry::After(SOON),
+            Self::Held { .. } => Retry::Patiently(HELD),
+            // Whoever has the name may be about to go.
+            Self::Waiting(_) | Self::NameTaken { .. } => Retry::Patiently(SOON),
             Self::Later { retry, .. } => *retry,
-            // Whoever has the name may be about to go; whoever makes the Secret may be about to come.
-            Self::NameTaken { .. } | Self::Secret(_) => Retry::BackOff,
+            // Whoever makes the Secret may be about to come.
+            Self::Secret(_) => Retry::BackOff,
             Self::ExternalName(_)
             | Self::Label(_)
             | Self::Required(_)
@@ -133,15 +135,33 @@ impl Error {
             | Self::ProtectedBySpec
             | Self::ProtectedAtHetzner { .. } => Retry::OnChange,
         };
-        ExternalError::new(self, retry)
+        ExternalError::new(self, retry).refusing(refusal)
+    }
+
+    /// Whether the token was refused, and not only this call.
+    fn refusal(&self) -> Option<Refusal> {
+        let Self::Api(hcloud::Error::Api { error, .. }) = self else {
+            return None;
+        };
+        let changes_only = error.code == "token_readonly";
+        let whole = match error.class() {
+            Class::Unauthorized => true,
+            // A change may be forbidden for a reason of its own.
+            Class::Forbidden => changes_only || !error.mutation,
+            _ => false,
+        };
+        whole.then(|| Refusal {
+            message: error.to_string(),
+            changes_only,
+        })
     }
 }
 
 /// What to do about a failed call: one decision for each class.
 fn retry(error: &hcloud::Error, clock: &Clock) -> Retry {
     match error.class() {
-        Class::Conflict | Class::Locked => Retry::After(SOON),
-        Class::InUse => Retry::After(HELD),
+        Class::Conflict | Class::Locked => Retry::Patiently(SOON),
+        Class::InUse => Retry::Patiently(HELD),
         Class::RateLimited => {
             let full = error.retry_at().unwrap_or_else(|| clock.now());
             let wait = Duration::try_from(full.duration_since(clock.now())).unwrap_or_default();
@@ -218,7 +238,42 @@ pub fn holders(lists: &[(&str, &[u64])]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::{clock::SteppedClock, hcloud::error::ApiError};
+
+    #[test]
+    fn a_token_is_refused_as_a_whole_or_for_all_changes_or_not_at_all() {
+        for (status, code, mutation, expected) in [
+            (401, "unauthorized", false, Some(false)),
+            (401, "unauthorized", true, Some(false)),
+            (403, "forbidden", false, Some(false)),
+            (403, "token_readonly", true, Some(true)),
+            (403, "forbidden", true, None),
+            (403, "resource_limit_exceeded", true, None),
+            (422, "invalid_input", true, None),
+        ] {
+            let error = hcloud::Error::Api {
+                call: "POST /servers".to_owned(),
+                error: Box::new(ApiError {
+                    status,
+                    code: code.to_owned(),
+                    message: "no".to_owned(),
+                    fields: Vec::new(),
+                    retry_at: None,
+                    mutation,
+                }),
+            };
+            let clock = SteppedClock::new(Timestamp::UNIX_EPOCH).clock();
+            let refusal = Error::Api(error).into_external(&clock).refusal().cloned();
+            let expected = expected.map(|changes_only| Refusal {
+                message: format!("no ({code})"),
+                changes_only,
+            });
+            assert_eq!(refusal, expected, "{status} {code}");
+        }
+    }
 
     #[test]
     fn holders_are_listed_in_order_and_only_where_there_are_any() {

@@ -1,7 +1,9 @@
-//! Firewall: rules, and the servers that they are applied to by label.
+//! Firewall: rules, and the servers that they are applied to, by label or one by one.
 //!
-//! Servers name their firewalls themselves, so a single server in the list of a firewall is never touched here. Of the
-//! label selectors those are removed that this resource has asked for before; others belong to others.
+//! Servers also name their firewalls themselves, and others apply firewalls too. So of the servers and label selectors
+//! only those are removed that this resource has asked for before.
+
+use std::collections::BTreeSet;
 
 use api::{
     Firewall, FirewallLabelSelector, FirewallObservation, FirewallParameters, FirewallRule,
@@ -12,7 +14,7 @@ use super::{
     Error, Project,
     error::holders,
     object::{Common, ObjectKind, PresentOf},
-    report_id, report_time,
+    range, report_id, report_time,
 };
 use crate::{
     hcloud::{
@@ -22,6 +24,10 @@ use crate::{
     },
     managed::{Created, Desired, Difference, Drift, Present, Remedy},
 };
+
+mod target;
+
+use target::Change;
 
 /// The kind Firewall.
 #[derive(Debug)]
@@ -46,9 +52,7 @@ impl ObjectKind for Firewalls {
         firewall: &hcloud::Firewall,
     ) -> Result<PresentOf<Self>, Error> {
         let spec = &desired.spec.for_provider;
-        let asked_before = desired.status.as_ref().and_then(|s| s.at_provider.as_ref());
-        let asked_before = asked_before.map_or(&[][..], |before| &before.own_label_selectors);
-        let report = report(spec, asked_before, firewall);
+        let report = report(spec, reported_before(desired), firewall);
         let mut present = Present::new(firewall.id.to_string(), report);
         present.drift = drift(spec, &present.at_provider, firewall);
         Ok(present)
@@ -62,11 +66,13 @@ impl ObjectKind for Firewalls {
     ) -> Result<Created, Error> {
         let spec = &desired.spec.for_provider;
         let selectors = spec.label_selectors.iter().flatten();
+        let selectors = selectors.map(|selector| Target::label_selector(selector));
+        let servers = target::servers(spec)?.into_iter().map(Target::server);
         let request = CreateFirewallRequest {
             name,
             labels,
             rules: rules(spec),
-            apply_to: selectors.map(|s| Target::label_selector(s)).collect(),
+            apply_to: selectors.chain(servers).collect(),
         };
         let firewall = project.client.firewalls().create(&request).await?;
         Ok(Created::named(firewall.id))
@@ -83,33 +89,39 @@ impl ObjectKind for Firewalls {
         if present.drift.touches("rules") {
             firewalls.set_rules(id, &rules(spec)).await?;
         }
-        let (missing, surplus) = selectors_to_change(spec, &present.at_provider);
-        if !missing.is_empty() {
-            firewalls.apply(id, &missing).await?;
+        let selectors = Change::of_selectors(spec, &present.at_provider);
+        let of = |selectors: &[String]| -> Vec<_> {
+            let targets = selectors.iter();
+            targets.map(|s| Target::label_selector(s)).collect()
+        };
+        if !selectors.missing.is_empty() {
+            firewalls.apply(id, &of(&selectors.missing)).await?;
         }
-        if !surplus.is_empty() {
-            firewalls.take_away(id, &surplus).await?;
+        if !selectors.surplus.is_empty() {
+            firewalls.take_away(id, &of(&selectors.surplus)).await?;
         }
-        Ok(())
+        target::servers(spec)?;
+        let servers = Change::of_servers(spec, &present.at_provider);
+        let applied = target::apply(project, id, &servers.missing).await;
+        applied.and(target::take_away(project, id, &servers.surplus).await)
     }
 
-    /// The API refuses while the firewall is applied to anything. Own selectors go with it; servers that name it, and
-    /// selectors of others, hold it.
+    /// The API refuses while the firewall is applied to anything. Own servers and selectors go with it; servers that name
+    /// it, and what others have added, hold it.
     async fn before_delete(
         project: &Project,
         desired: &Desired<Firewall>,
         firewall: &hcloud::Firewall,
     ) -> Result<(), Error> {
         let spec = &desired.spec.for_provider;
-        let asked_before = desired.status.as_ref().and_then(|s| s.at_provider.as_ref());
-        let asked_before = asked_before.map_or(&[][..], |before| &before.own_label_selectors);
-        let report = report(spec, asked_before, firewall);
+        let report = report(spec, reported_before(desired), firewall);
         let (own, foreign): (Vec<_>, Vec<_>) = report
             .label_selectors
             .iter()
             .map(|found| found.selector.as_str())
             .partition(|selector| report.own_label_selectors.iter().any(|own| own == selector));
-        let servers: Vec<u64> = applied_servers(firewall).collect();
+        let (own_servers, servers): (Vec<_>, Vec<_>) = applied_servers(firewall)
+            .partition(|server| report.own_servers.contains(&report_id(*server)));
         let mut held_by = vec![holders(&[("servers", &servers)])];
         held_by.extend(
             foreign
@@ -129,8 +141,13 @@ impl ObjectKind for Firewalls {
             let firewalls = project.client.firewalls();
             firewalls.take_away(firewall.id, &targets).await?;
         }
-        Ok(())
+        target::take_away(project, firewall.id, &own_servers).await
     }
+}
+
+/// What was reported of the firewall the last time.
+fn reported_before(resource: &Firewall) -> Option<&FirewallObservation> {
+    resource.status.as_ref()?.at_provider.as_ref()
 }
 
 fn applied_servers(firewall: &hcloud::Firewall) -> impl Iterator<Item = u64> {
@@ -155,17 +172,17 @@ fn rule(rule: &FirewallRule) -> Rule {
         direction: direction.as_str().to_owned(),
         protocol: protocol.as_str().to_owned(),
         port: port.clone(),
-        source_ips: source_ips.clone(),
-        destination_ips: destination_ips.clone(),
+        source_ips: range::canonical_set(source_ips),
+        destination_ips: range::canonical_set(destination_ips),
         description: description.clone(),
     }
 }
 
-/// A rule as it is compared: the order of addresses says nothing, and `any` is the range of all ports.
+/// A rule as it is compared: the order and notation of addresses say nothing, and `any` is the range of all ports.
 fn canonical(rule: &Rule) -> Rule {
     let mut rule = rule.clone();
-    rule.source_ips.sort_unstable();
-    rule.destination_ips.sort_unstable();
+    rule.source_ips = range::canonical_set(&rule.source_ips);
+    rule.destination_ips = range::canonical_set(&rule.destination_ips);
     rule.description = rule.description.filter(|text| !text.is_empty());
     if rule.port.as_deref() == Some("any") {
         rule.port = Some("1-65535".to_owned());
@@ -210,6 +227,9 @@ fn drift(
         name: _,
         rules: wanted,
         label_selectors: _,
+        server_ids: _,
+        server_id_refs: _,
+        server_id_selector: _,
         labels: _,
     } = spec;
     let mut drift = Drift::default();
@@ -234,57 +254,14 @@ fn drift(
             });
         }
     }
-    let (missing, surplus) = selectors_to_change(spec, report);
-    let text = |targets: &[Target]| {
-        let selectors = targets
-            .iter()
-            .filter_map(|target| target.label_selector.as_ref());
-        let selectors: Vec<_> = selectors
-            .map(|selector| selector.selector.as_str())
-            .collect();
-        if selectors.is_empty() {
-            "nothing more".to_owned()
-        } else {
-            selectors.join(" and ")
-        }
-    };
-    if !(missing.is_empty() && surplus.is_empty()) {
-        drift.push(Difference {
-            field: "labelSelectors".to_owned(),
-            desired: text(&missing),
-            observed: text(&surplus),
-            remedy: Remedy::InPlace,
-        });
-    }
+    Change::of_selectors(spec, report).drift("labelSelectors", &mut drift);
+    Change::of_servers(spec, report).drift("serverIds", &mut drift);
     drift
-}
-
-/// Label selectors that are missing, and own ones that are no longer wanted.
-fn selectors_to_change(
-    spec: &FirewallParameters,
-    report: &FirewallObservation,
-) -> (Vec<Target>, Vec<Target>) {
-    let Some(wanted) = &spec.label_selectors else {
-        return (Vec::new(), Vec::new());
-    };
-    let found = |selector: &String| {
-        report
-            .label_selectors
-            .iter()
-            .any(|f| f.selector == *selector)
-    };
-    let missing = wanted.iter().filter(|selector| !found(selector));
-    let own = report.own_label_selectors.iter();
-    let surplus = own.filter(|selector| !wanted.contains(selector));
-    (
-        missing.map(|s| Target::label_selector(s)).collect(),
-        surplus.map(|s| Target::label_selector(s)).collect(),
-    )
 }
 
 fn report(
     spec: &FirewallParameters,
-    asked_before: &[String],
+    before: Option<&FirewallObservation>,
     firewall: &hcloud::Firewall,
 ) -> FirewallObservation {
     let sorted = |ids: &mut dyn Iterator<Item = u64>| {
@@ -305,17 +282,25 @@ fn report(
         .collect();
     label_selectors.sort_by(|a, b| a.selector.cmp(&b.selector));
     let wanted = spec.label_selectors.as_deref().unwrap_or_default();
+    let asked_before = before.map_or(&[][..], |before| &before.own_label_selectors);
     let own_label_selectors = label_selectors
         .iter()
         .map(|found| &found.selector)
         .filter(|selector| wanted.contains(selector) || asked_before.contains(selector))
         .cloned()
         .collect();
+    let servers = sorted(&mut applied_servers(firewall));
+    let asked_before = before.map_or(&[][..], |before| &before.own_servers);
+    let kept = servers.iter().filter(|id| asked_before.contains(id));
+    // What is asked for is its own before it is applied: the list may have changed by the next look.
+    let asked = target::readable_servers(spec).map(report_id);
+    let own_servers: BTreeSet<_> = kept.copied().chain(asked).collect();
     FirewallObservation {
         id: report_id(firewall.id),
         name: firewall.name.clone(),
         rules: firewall.rules.iter().map(report_rule).collect(),
-        servers: sorted(&mut applied_servers(firewall)),
+        servers,
+        own_servers: own_servers.into_iter().collect(),
         label_selectors,
         own_label_selectors,
         labels: firewall.labels.clone(),

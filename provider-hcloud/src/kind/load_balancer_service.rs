@@ -87,6 +87,9 @@ impl PartKind for LoadBalancerServices {
             return Ok(None);
         };
         let mut present = Present::new(key.to_string(), report(key, service));
+        if desired.metadata.deletion_timestamp.is_some() {
+            return Ok(Some(present));
+        }
         let wish = wish::read(&desired.spec.for_provider)?;
         present.drift = wish::drift(&wish, service);
         Ok(Some(present))

@@ -139,9 +139,13 @@ fn same_range(a: &str, b: &str) -> bool {
     a == b || range(a).is_some_and(|a| range(b) == Some(a))
 }
 
-/// Whether `desired` is `observed` with a shorter prefix.
+/// Whether `desired` is `observed` with a shorter prefix: the API adds addresses at the end of a range only, so the first
+/// one stays.
 fn grows(observed: &str, desired: &str) -> bool {
-    matches!((range(observed), range(desired)), (Some(observed), Some(desired)) if desired.contains(&observed))
+    let (Some(observed), Some(desired)) = (range(observed), range(desired)) else {
+        return false;
+    };
+    desired.network() == observed.network() && desired.prefix_len() < observed.prefix_len()
 }
 
 fn report(network: &hcloud::Network) -> NetworkObservation {

@@ -1,7 +1,7 @@
 //! Kinds whose external resource is a part of another object: it has no id and no labels, and is found by its key.
 //!
-//! The key follows from the spec and is the external name, so a create without an answer needs no label to be found
-//! again. A part that exists already is adopted. Parts that no managed resource names belong to others: they are
+//! The key follows from the spec and is the external name, which is announced before the create: so a create without an
+//! answer needs no label to be found again, nor the references that the key was made of. A part that exists already is adopted. Parts that no managed resource names belong to others: they are
 //! neither removed nor reported.
 
 use std::{
@@ -11,12 +11,15 @@ use std::{
 };
 
 use api::Managed;
-use kube::Resource;
+use kube::{Resource, core::ObjectMeta};
 
 use super::{Error, Project, access::Access, external_name, parse_id};
 use crate::{
     hcloud::{self, Class, Priority},
-    managed::{Created, Desired, External, ExternalError, Identity, Look, Observation, Present},
+    managed::{
+        Created, Desired, External, ExternalError, Identity, Look, Observation, Present,
+        annotations,
+    },
 };
 
 /// What is observed of a part of the kind.
@@ -117,6 +120,11 @@ impl Display for InNetwork {
     }
 }
 
+/// The key of a part whose create has no result: it may exist, whatever the spec says by now.
+pub(super) fn announced<T>(meta: &ObjectMeta, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    parse(annotations::get(meta, annotations::CREATE_NAME)?)
+}
+
 /// Makes access to the parts of a kind.
 pub type Parts<K> = Access<PartsOfProject<K>>;
 
@@ -147,6 +155,14 @@ impl<K: PartKind> External for PartsOfProject<K> {
         look: Look,
     ) -> Result<Observation<<K::Resource as Managed>::AtProvider>, ExternalError> {
         self.project.finish(self.look(desired, look).await)
+    }
+
+    async fn foretell(
+        &self,
+        desired: &Desired<K::Resource>,
+    ) -> Result<Option<String>, ExternalError> {
+        let key = K::key(desired).map(|key| Some(key.to_string()));
+        self.project.finish(key)
     }
 
     async fn create(&self, desired: &Desired<K::Resource>) -> Result<Created, ExternalError> {
@@ -194,11 +210,12 @@ impl<K: PartKind> PartsOfProject<K> {
     ) -> Result<Observation<<K::Resource as Managed>::AtProvider>, Error> {
         let deleting = desired.meta().deletion_timestamp.is_some();
         let recorded = external_name(&**desired, K::FORM, K::parse)?;
+        let announced = announced(desired.meta(), K::parse);
         let wanted = K::key(desired);
-        let key = match (recorded, &wanted) {
+        let key = match (announced.or(recorded), &wanted) {
             (Some(key), _) => key,
             (None, Ok(key)) => key.clone(),
-            // What was never named was never made: references are only lost while something is being deleted.
+            // What was never announced was never made: references are only lost while something is being deleted.
             (None, Err(_)) if deleting => return Ok(Observation::Absent),
             (None, Err(_)) => return wanted.map(|_| Observation::Absent),
         };

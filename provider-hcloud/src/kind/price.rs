@@ -14,18 +14,9 @@ use crate::hcloud::{
 /// How old a price list may be: prices change a few times a year.
 pub(super) const LIST_AGE: Duration = Duration::from_secs(3600);
 
-/// How often the price list is asked for: who does not get it reports no price until the next drift check.
-const TRIES: usize = 2;
-
 /// The price list, if it can be had: a price that is not known never holds anything up.
 pub(super) async fn list(project: &Project) -> Option<std::sync::Arc<ReadPricing>> {
-    for _ in 0..TRIES {
-        match project.client.pricing(LIST_AGE).await {
-            Ok(list) => return Some(list),
-            Err(error) => tracing::debug!(%error, "Prices are not known"),
-        }
-    }
-    None
+    project.client.pricing_if_known(LIST_AGE).await
 }
 
 /// The day of a price list: a report that named the second would change at every look.

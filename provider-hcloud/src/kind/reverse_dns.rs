@@ -9,7 +9,8 @@ use std::{fmt, net::IpAddr};
 use api::{ReverseDNS, ReverseDNSObservation, ReverseDNSParameters};
 
 use super::{
-    Error, Project, access::Access, error::later, external_name, parse_id, report_id, required_id,
+    Error, Project, access::Access, error::later, external_name, parse_id, part::announced,
+    report_id, required_id,
 };
 use crate::{
     hcloud::{self, Class, Priority},
@@ -121,6 +122,14 @@ impl External for EntriesOfProject {
             .finish(seen.map(|present| present.map_or(Observation::Absent, Observation::Present)))
     }
 
+    async fn foretell(
+        &self,
+        desired: &Desired<ReverseDNS>,
+    ) -> Result<Option<String>, ExternalError> {
+        let key = self.key(&desired.spec.for_provider).await;
+        self.project.finish(key.map(|key| Some(key.to_string())))
+    }
+
     async fn create(&self, desired: &Desired<ReverseDNS>) -> Result<Created, ExternalError> {
         self.project.finish(self.make(desired).await)
     }
@@ -163,11 +172,12 @@ impl EntriesOfProject {
         let spec = &desired.spec.for_provider;
         let deleting = desired.metadata.deletion_timestamp.is_some();
         let recorded = external_name(&**desired, Key::FORM, Key::parse)?;
+        let recorded = announced(&desired.metadata, Key::parse).or(recorded);
         let wanted = parent(spec);
         let parent = match (recorded, &wanted) {
             (Some(key), _) => key.parent,
             (None, Ok(parent)) => *parent,
-            // What was never named was never made: references are only lost while something is being deleted.
+            // What was never announced was never made: references are only lost while something is being deleted.
             (None, Err(_)) if deleting => return Ok(None),
             (None, Err(_)) => return wanted.map(|_| None),
         };
@@ -217,8 +227,15 @@ impl EntriesOfProject {
 
     async fn make(&self, desired: &Desired<ReverseDNS>) -> Result<Created, Error> {
         let spec = &desired.spec.for_provider;
-        let parent = parent(spec)?;
         let name = spec.dns_ptr.as_deref().ok_or(Error::Required("dnsPtr"))?;
+        let key = self.key(spec).await?;
+        self.change(key, Some(name)).await?;
+        Ok(Created::named(key))
+    }
+
+    /// The key that the spec asks for.
+    async fn key(&self, spec: &ReverseDNSParameters) -> Result<Key, Error> {
+        let parent = parent(spec)?;
         let addresses = self.addresses(parent, Look::Direct).await?;
         let missing = || {
             later(format!(
@@ -226,9 +243,7 @@ impl EntriesOfProject {
             ))
         };
         let ip = address(spec, parent, &addresses.ok_or_else(missing)?)?;
-        let key = Key { parent, ip };
-        self.change(key, Some(name)).await?;
-        Ok(Created::named(key))
+        Ok(Key { parent, ip })
     }
 
     /// The addresses of something, and their names; `None` when it does not exist.

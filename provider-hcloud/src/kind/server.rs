@@ -30,7 +30,7 @@ pub(super) use attachment::{Attachment, Fields, list};
 
 use std::{collections::BTreeSet, time::Duration};
 
-use api::{Price, Server};
+use api::{Price, Server, ServerObservation};
 use jiff::SignedDuration;
 
 use self::{
@@ -89,7 +89,8 @@ impl ObjectKind for Servers {
             return Ok(Present::new(server.id.to_string(), report));
         }
         let wish = Wish::read(desired)?;
-        let facts = facts(project, &wish, server).await?;
+        report::count_own(&mut report, &wish);
+        let facts = facts(project, &wish, server, &report).await?;
         let failed_before = report::count_failure(&mut report, facts.failure.as_deref());
         let Assessment {
             drift, readiness, ..
@@ -127,7 +128,7 @@ impl ObjectKind for Servers {
             return Ok(());
         };
         let wish = Wish::read(desired)?;
-        let facts = facts(project, &wish, &server).await?;
+        let facts = facts(project, &wish, &server, &present.at_provider).await?;
         let mut assessment = assess(&Situation {
             wish: &wish,
             server: &server,
@@ -230,12 +231,22 @@ async fn price_of(
 }
 
 /// Asks for what has to be known, only when it has to.
-async fn facts(project: &Project, wish: &Wish, server: &hcloud::Server) -> Result<Facts, Error> {
-    let mut facts = Facts::default();
+async fn facts(
+    project: &Project,
+    wish: &Wish,
+    server: &hcloud::Server,
+    report: &ServerObservation,
+) -> Result<Facts, Error> {
+    let own = report.own_firewalls.iter();
+    let mut facts = Facts {
+        own_firewalls: own.filter_map(|id| u64::try_from(*id).ok()).collect(),
+        own_placement_group: report.own_placement_group,
+        ..Facts::default()
+    };
     if has_other_type(wish, server) {
         facts.server_types = project.client.server_types().all(TYPES_AGE).await?;
     }
-    let surplus = surplus_firewalls(wish, server);
+    let surplus = surplus_firewalls(wish, server, &facts.own_firewalls);
     if !surplus.is_empty() {
         facts.by_label = by_label(project, server.id, &surplus).await?;
     }
@@ -268,7 +279,7 @@ fn is_as_promised(wish: &Wish, server: &hcloud::Server) -> bool {
 async fn by_label(
     project: &Project,
     server: u64,
-    firewalls: &[u64],
+    firewalls: &BTreeSet<u64>,
 ) -> Result<BTreeSet<u64>, Error> {
     let target = Target::server(server);
     let all = project.client.firewalls();

@@ -57,6 +57,13 @@ pub(super) fn named<R: Managed>(name: &str, for_provider: &Value) -> R {
     read(resource)
 }
 
+/// The resource after its deletion was asked for.
+pub(super) fn deleted<R: Managed>(mut resource: R) -> R {
+    let at = read(json!("2026-11-21T08:00:00Z"));
+    resource.meta_mut().deletion_timestamp = Some(at);
+    resource
+}
+
 fn read<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
 }

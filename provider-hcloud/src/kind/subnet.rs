@@ -1,12 +1,14 @@
 //! Subnet: a part of a network.
 
-use std::fmt;
+use std::{fmt, net::Ipv4Addr, time::Duration};
 
 use api::{Subnet, SubnetObservation, SubnetType as Type};
 use ipnet::Ipv4Net;
 
 use super::{
-    Error, Project, location, parse_id,
+    Error, Project,
+    error::holders,
+    location, parse_id,
     part::{PartKind, PresentOf},
     report_id, required_id,
 };
@@ -17,6 +19,9 @@ use crate::{
     },
     managed::{Desired, Present},
 };
+
+/// How old the lists may be out of which the holders of a subnet are named.
+const HOLDERS_AGE: Duration = Duration::from_secs(10);
 
 /// The kind Subnet.
 #[derive(Debug)]
@@ -92,6 +97,10 @@ impl PartKind for Subnets {
                 vswitch_id: subnet.vswitch_id.map(report_id),
             },
         );
+        // What is to go need not be as the spec says, and a spec that names nothing real must not hold it up.
+        if desired.metadata.deletion_timestamp.is_some() {
+            return Ok(Some(present));
+        }
         let spec = &desired.spec.for_provider;
         let wanted = zone_of(project, desired).await?;
         let drift = &mut present.drift;
@@ -131,18 +140,51 @@ impl PartKind for Subnets {
         {
             // The API says in words only that servers or load balancers are in it.
             Err(error) if error.class() == Class::Other || error.class() == Class::InUse => {
+                let known = known_holders(project, key).await;
+                let who = match known.as_str() {
+                    "" => "servers or load balancers",
+                    known => known,
+                };
                 Err(Error::Held {
                     object: "subnet of network",
                     id: key.network,
-                    holders: format!(
-                        "servers or load balancers with addresses out of {} ({error})",
-                        key.range
-                    ),
+                    holders: format!("{who} with addresses out of {} ({error})", key.range),
                 })
             }
             deleted => deleted.map(drop).map_err(Error::Api),
         }
     }
+}
+
+/// The servers and load balancers with addresses in the subnet, as messages list them; empty when none are known.
+async fn known_holders(project: &Project, key: &Key) -> String {
+    let holds = |network: u64, ip: &str| {
+        network == key.network && ip.parse().is_ok_and(|ip: Ipv4Addr| key.range.contains(&ip))
+    };
+    // The refusal is to be told also when nobody can be named.
+    let servers = project.client.servers().all(HOLDERS_AGE).await;
+    let servers: Vec<u64> = servers
+        .unwrap_or_default()
+        .iter()
+        .filter(|server| {
+            server.private_net.iter().any(|net| {
+                let mut ips = net.alias_ips.iter().chain([&net.ip]);
+                ips.any(|ip| holds(net.network, ip))
+            })
+        })
+        .map(|server| server.id)
+        .collect();
+    let load_balancers = project.client.load_balancers().all(HOLDERS_AGE).await;
+    let load_balancers: Vec<u64> = load_balancers
+        .unwrap_or_default()
+        .iter()
+        .filter(|found| {
+            let mut nets = found.private_net.iter();
+            nets.any(|net| holds(net.network, &net.ip))
+        })
+        .map(|found| found.id)
+        .collect();
+    holders(&[("servers", &servers), ("load balancers", &load_balancers)])
 }
 
 /// The network zone that the spec names, directly or by a location.

@@ -1,9 +1,10 @@
 //! VolumeAttachment: that a volume is attached to a server.
 //!
 //! A volume is attached to one server at most, so the volume alone is the key, and another server is a change in
-//! place: detach, attach.
+//! place: detach, attach. It is detached only from a server that it was attached to for this resource, as the status
+//! tells: a server that got it otherwise may have it mounted, and keeps it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use api::{VolumeAttachment, VolumeAttachmentObservation};
 
@@ -16,8 +17,11 @@ use super::{
 };
 use crate::{
     hcloud,
-    managed::{Desired, Present},
+    managed::{Desired, Present, Readiness, Retry},
 };
+
+/// How soon to look again whether another server still has the volume.
+const RECHECK: Duration = Duration::from_secs(10);
 
 /// The kind VolumeAttachment.
 #[derive(Debug)]
@@ -62,14 +66,24 @@ impl PartKind for VolumeAttachments {
         let Some(server) = volume.server else {
             return Ok(None);
         };
+        let ours = is_ours(desired, server);
+        if !ours && desired.metadata.deletion_timestamp.is_some() {
+            return Ok(None);
+        }
         let report = VolumeAttachmentObservation {
             volume_id: report_id(key.0),
-            server_id: Some(report_id(server)),
+            server_id: ours.then(|| report_id(server)),
             linux_device: volume.linux_device.clone(),
         };
         let mut present = Present::new(key.to_string(), report);
         let wanted = desired.spec.for_provider.server_id.as_ref();
         present.drift.check("serverId", wanted, &server.to_string());
+        if !ours {
+            present.readiness = Readiness::Unavailable {
+                message: held_elsewhere(key, server),
+                recheck: RECHECK,
+            };
+        }
         Ok(Some(present))
     }
 
@@ -82,18 +96,38 @@ impl PartKind for VolumeAttachments {
         let server = required_id("serverId", spec.server_id.as_deref())?;
         let automount = spec.automount.unwrap_or_default();
         let volumes = project.client.volumes();
-        let attached = volumes.attach(key.0, server, automount).await;
-        attached.map(drop).map_err(refusal)
+        match volumes.attach(key.0, server, automount).await {
+            // Somebody was quicker, or an earlier call whose answer was lost: the next look tells where it is.
+            Err(error) if error.code() == Some("volume_already_attached") => {
+                volumes.doubt(key.0);
+                Err(refusal(error))
+            }
+            attached => attached.map(drop).map_err(refusal),
+        }
     }
 
     /// Only detaches: the volume is then attached by nobody, and attaching it is a create.
     async fn update(
         project: &Project,
-        _: &Desired<VolumeAttachment>,
+        desired: &Desired<VolumeAttachment>,
         key: &Key,
         _: &PresentOf<Self>,
     ) -> Result<(), Error> {
-        project.client.volumes().detach(key.0).await?;
+        let volumes = project.client.volumes();
+        let volume = volumes.read(key.0, hcloud::Priority::Update).await?;
+        let Some(server) = volume.and_then(|volume| volume.server) else {
+            return Ok(());
+        };
+        if named(desired) == Some(server) {
+            return Ok(());
+        }
+        if !is_ours(desired, server) {
+            return Err(Error::Later {
+                message: held_elsewhere(key, server),
+                retry: Retry::BackOff,
+            });
+        }
+        volumes.detach(key.0).await?;
         Ok(())
     }
 
@@ -108,13 +142,33 @@ impl PartKind for VolumeAttachments {
         let Some(server) = volume.and_then(|volume| volume.server) else {
             return Ok(());
         };
-        let wanted = desired.spec.for_provider.server_id.as_deref();
-        let reported = desired.status.as_ref().and_then(|s| s.at_provider.as_ref());
-        let ours = wanted.and_then(parse_id) == Some(server)
-            || reported.and_then(|seen| seen.server_id) == Some(report_id(server));
-        if ours {
+        if is_ours(desired, server) {
             volumes.detach(key.0).await?;
         }
         Ok(())
     }
 }
+
+/// The server that the spec names.
+fn named(resource: &VolumeAttachment) -> Option<u64> {
+    parse_id(resource.spec.for_provider.server_id.as_deref()?)
+}
+
+/// Whether the volume is attached to this server for the resource: the spec names it, or no other, or it was reported.
+fn is_ours(resource: &VolumeAttachment, server: u64) -> bool {
+    let reported = resource
+        .status
+        .as_ref()
+        .and_then(|s| s.at_provider.as_ref());
+    named(resource).is_none_or(|named| named == server)
+        || reported.and_then(|seen| seen.server_id) == Some(report_id(server))
+}
+
+fn held_elsewhere(key: &Key, server: u64) -> String {
+    format!(
+        "volume {key} is attached to server {server}, and not by this resource: detach it there or delete the VolumeAttachment that names that server; to take the attachment over, set spec.forProvider.serverId to {server} first"
+    )
+}
+
+#[cfg(test)]
+mod tests;

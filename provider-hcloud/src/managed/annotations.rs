@@ -13,6 +13,8 @@ pub const CREATE_PENDING: &str = "crossplane.io/external-create-pending";
 pub const CREATE_SUCCEEDED: &str = "crossplane.io/external-create-succeeded";
 /// When a create last failed.
 pub const CREATE_FAILED: &str = "crossplane.io/external-create-failed";
+/// The external name that a create without a result would have given, when it was known before the create was sent.
+pub const CREATE_NAME: &str = "crossplane.io/external-create-name";
 /// `"true"` stops everything, deletion included.
 pub const PAUSED: &str = "crossplane.io/paused";
 /// A Go duration that replaces the poll interval for one object.
@@ -21,11 +23,19 @@ pub const POLL_INTERVAL: &str = "crossplane.io/poll-interval";
 pub const RECONCILE_REQUESTED_AT: &str = "crossplane.io/reconcile-requested-at";
 /// Approves the replacement of the external resource by naming the change that needs it, as the condition does.
 pub const REPLACE: &str = "crossplane.io/replace";
+/// The approval that was there when the external resource was last created. It is used up: a later difference that would be
+/// named alike is another one.
+pub const REPLACED: &str = "crossplane.io/replaced";
 
 /// The value of an annotation that is present and not empty.
 pub fn get<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     let value = meta.annotations.as_ref()?.get(key)?;
     (!value.is_empty()).then_some(value.as_str())
+}
+
+/// The replacement that is approved and not done yet.
+pub fn approved_replacement(meta: &ObjectMeta) -> Option<&str> {
+    get(meta, REPLACE).filter(|approval| get(meta, REPLACED) != Some(approval))
 }
 
 /// Whether the pause annotation is set.

@@ -11,6 +11,9 @@ pub const SYNCED: &str = "Synced";
 /// Type of the condition of a configuration that is deleted but still used.
 pub const TERMINATING: &str = "Terminating";
 
+/// Reason of a configuration whose credentials are refused.
+pub const UNAUTHORIZED: &str = "Unauthorized";
+
 /// Longest message that is written; more is cut off.
 const MESSAGE_MAX: usize = 1024;
 
@@ -73,6 +76,11 @@ pub const fn deleting() -> Statement {
 /// Not ready: the external resource exists and cannot be used.
 pub fn unavailable(message: &str) -> Statement {
     Statement::new(READY, ConditionStatus::False, "Unavailable").with_message(message)
+}
+
+/// Not ready: the external system refuses the credentials of a configuration.
+pub fn unauthorized(message: &str) -> Statement {
+    Statement::new(READY, ConditionStatus::False, UNAUTHORIZED).with_message(message)
 }
 
 /// The reconcile succeeded.

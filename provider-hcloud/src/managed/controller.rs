@@ -68,7 +68,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             poll: Duration::from_secs(600),
-            poll_floor: Duration::from_secs(1),
+            poll_floor: Duration::from_secs(15),
             sync: Duration::from_secs(3600),
             management_policies: true,
             concurrency: 100,
@@ -193,7 +193,7 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
     let directory = Arc::clone(&runtime.directory);
     let watched = Arc::clone(&names);
     let referring = targets.clone();
-    let changed = watcher(objects, watcher::Config::default())
+    let watched_events = watcher(objects, watcher::Config::default())
         .default_backoff()
         .modify(move |object| {
             strip(object);
@@ -202,16 +202,20 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
         })
         .reflect(writer)
         .inspect(move |event| match event {
-            Ok(Event::Apply(object) | Event::InitApply(object)) => {
+            Ok(Event::Apply(object)) => {
                 progress.shown(object);
                 directory.enter(&watched.kind, object.meta());
             }
+            Ok(Event::InitApply(object)) => directory.enter(&watched.kind, object.meta()),
             Ok(Event::Delete(object)) => {
                 directory.remove(&watched.kind, object.meta());
                 progress.forget(&object.uid().unwrap_or_default());
             }
             Ok(Event::InitDone) => {
                 let objects = alive.state();
+                for object in &objects {
+                    progress.shown(object);
+                }
                 let metas = objects.iter().map(|object| &object.metadata);
                 directory.complete(&watched.kind, metas);
                 forget_the_gone(&progress, &alive);
@@ -222,15 +226,16 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
                 debug!(%error, "Watch interrupted");
                 filling.fail(error);
             }
-        })
-        .applied_objects()
-        .predicate_filter(desired_state, PredicateConfig::default());
+        });
+    let changed =
+        once_stored(watched_events).predicate_filter(desired_state, PredicateConfig::default());
     let affected = stream::select(
         affected_objects(&runtime.credentials, &names, store.clone()),
         referring_objects(&runtime.directory, targets, &names, store.clone()),
     );
     let shutdown = runtime.shutdown.clone();
     let bucket = Arc::clone(&runtime.bucket);
+    let known = store.clone();
     info!(controller = name, "Starting");
     Controller::for_stream_with(changed, store, names)
         .with_config(controller::Config::default().concurrency(runtime.settings.concurrency))
@@ -241,14 +246,18 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
             move |object, reconciler: Arc<Reconciler>| {
                 let stop = shutdown.requested();
                 let bucket = Arc::clone(&bucket);
+                let known = known.clone();
                 async move {
                     // Who still waits for a turn when the process is to stop has nothing to finish.
-                    tokio::select! {
+                    let object = tokio::select! {
                         biased;
-                        () = bucket.take() => {}
-                        () = stop => return Ok(Action::await_change()),
-                    }
-                    Ok(reconciler.reconcile(object).await)
+                        object = turn(&bucket, &known, &object, reconciler.kind.names()) => object,
+                        () = stop => None,
+                    };
+                    Ok(match object {
+                        Some(object) => reconciler.reconcile(object).await,
+                        None => Action::await_change(),
+                    })
                 }
             },
             |_, never: &Infallible, _| -> Action { match *never {} },
@@ -265,6 +274,41 @@ async fn run_when_served(runtime: Runtime, kind: Arc<dyn Kind>, listed: Cache) {
     // The last recorder is gone with the controller: what it still has to write is written now.
     let _ = events.await;
     info!(controller = name, "Stopped");
+}
+
+/// Waits for a turn: the object as it is then; `None` when it is gone.
+async fn turn(
+    bucket: &Bucket,
+    store: &Store<Stored>,
+    object: &Stored,
+    names: &Arc<ApiResource>,
+) -> Option<Arc<Stored>> {
+    bucket.take().await;
+    store.get(&ObjectRef::from_obj_with(object, Arc::clone(names)))
+}
+
+/// The objects that a watch shows, those of a list when it is complete: while its pages come, the store has the objects
+/// of before, and who is reconciled then is reconciled as it was.
+fn once_stored(
+    events: impl Stream<Item = watcher::Result<Event<Stored>>> + Send,
+) -> impl Stream<Item = watcher::Result<Stored>> + Send {
+    let mut listed = Vec::new();
+    events.flat_map(move |event| {
+        stream::iter(match event {
+            Ok(Event::Init) => {
+                listed.clear();
+                Vec::new()
+            }
+            Ok(Event::InitApply(object)) => {
+                listed.push(Ok(Stored::bare(object.metadata)));
+                Vec::new()
+            }
+            Ok(Event::InitDone) => std::mem::take(&mut listed),
+            Ok(Event::Apply(object)) => vec![Ok(object)],
+            Ok(Event::Delete(_)) => Vec::new(),
+            Err(error) => vec![Err(error)],
+        })
+    })
 }
 
 /// What nobody reads is not kept.
@@ -294,6 +338,8 @@ fn desired_state<R: Resource>(object: &R) -> Option<u64> {
             annotations::CREATE_PENDING,
             annotations::CREATE_SUCCEEDED,
             annotations::CREATE_FAILED,
+            annotations::CREATE_NAME,
+            annotations::REPLACED,
         ];
         if !ours.contains(&key.as_str()) {
             (key, value).hash(&mut hasher);
@@ -419,9 +465,68 @@ fn ticks(clock: Clock, interval: Duration) -> impl Stream<Item = ()> + Send + 's
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+    use jiff::Timestamp;
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
+    use crate::clock::SteppedClock;
+
+    fn named(name: &str) -> Stored {
+        Stored::bare(kube::core::ObjectMeta {
+            name: Some(name.to_owned()),
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn the_objects_of_a_list_are_shown_when_the_list_is_complete() {
+        let (sender, events) = futures::channel::mpsc::unbounded();
+        let mut shown = std::pin::pin!(once_stored(events));
+        let mut shown_after = |event| {
+            sender.unbounded_send(Ok(event)).unwrap();
+            let mut names = Vec::new();
+            while let Some(Some(Ok(object))) = shown.next().now_or_never() {
+                names.push(object.name_any());
+            }
+            names
+        };
+        assert!(shown_after(Event::Init).is_empty());
+        assert!(shown_after(Event::InitApply(named("given-up"))).is_empty());
+        assert!(shown_after(Event::Init).is_empty());
+        assert!(shown_after(Event::InitApply(named("a"))).is_empty());
+        assert!(shown_after(Event::InitApply(named("b"))).is_empty());
+        assert_eq!(shown_after(Event::InitDone), ["a", "b"]);
+        assert_eq!(shown_after(Event::Apply(named("c"))), ["c"]);
+        assert!(shown_after(Event::Delete(named("c"))).is_empty());
+    }
+
+    #[tokio::test]
+    async fn whose_turn_has_come_is_reconciled_as_it_is_by_then() {
+        let names = Arc::new(ApiResource::erase::<ConfigMap>(&()));
+        let mut writer = Writer::new(Arc::clone(&names));
+        let store = writer.as_reader();
+        let hand = SteppedClock::new(Timestamp::UNIX_EPOCH);
+        let bucket = Bucket::new(1, hand.clock());
+        let (mut before, mut after) = (named("a"), named("a"));
+        before.metadata.generation = Some(1);
+        after.metadata.generation = Some(2);
+        writer.apply_watcher_event(&Event::Apply(before.clone()));
+        for _ in 0..10 {
+            assert!(turn(&bucket, &store, &before, &names).await.is_some());
+        }
+        let mut waiting = std::pin::pin!(turn(&bucket, &store, &before, &names));
+        assert!(
+            (&mut waiting).now_or_never().is_none(),
+            "the bucket is empty"
+        );
+        writer.apply_watcher_event(&Event::Apply(after.clone()));
+        hand.advance(Duration::from_secs(1));
+        assert_eq!(waiting.await.as_deref(), Some(&after));
+        writer.apply_watcher_event(&Event::Delete(after.clone()));
+        hand.advance(Duration::from_secs(10));
+        assert_eq!(turn(&bucket, &store, &before, &names).await, None);
+    }
 
     #[test]
     fn only_what_people_change_counts_as_a_change() {

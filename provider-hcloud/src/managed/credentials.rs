@@ -3,6 +3,8 @@
 //! Nothing is read in a reconcile: configurations come from their watches, and every Secret that a configuration
 //! names is watched on its own while it is in use, so a corrected Secret is noticed at once.
 
+pub mod standing;
+
 use std::{
     collections::{BTreeMap, HashMap},
     fmt,
@@ -28,10 +30,13 @@ use tokio::{
 };
 use tracing::debug;
 
+use self::standing::{Standing, Standings};
 use super::{
     cache::{Cache, NotListed},
+    external::chain,
     provider_config::Configuration,
     summary::Summary,
+    usage::ConfigKey,
 };
 
 /// Bytes that are never printed.
@@ -57,7 +62,7 @@ impl fmt::Debug for SecretValue {
 }
 
 /// What a managed resource is to connect with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// The configuration that was used.
     pub reference: ProviderConfigReference,
@@ -115,6 +120,11 @@ pub enum Error {
         /// Why.
         source: UnreadableSecret,
     },
+    /// There is nothing to delete an external resource with.
+    #[error(
+        "{0}, and the external resource cannot be deleted without: create it again, or let spec.providerConfigRef name a configuration that has a token for the same project"
+    )]
+    NeededToDelete(Box<Self>),
     /// A Secret cannot be read.
     #[error(transparent)]
     Unreadable(#[from] UnreadableSecret),
@@ -211,6 +221,7 @@ pub struct Credentials {
     cluster_cache: Cache,
     namespaced_cache: Cache,
     secrets: Secrets,
+    standings: Standings,
     changes: broadcast::Sender<Change>,
 }
 
@@ -234,6 +245,7 @@ impl Credentials {
             cluster_cache: Cache::default(),
             namespaced_cache: Cache::default(),
             secrets: Secrets::default(),
+            standings: Standings::default(),
             changes: broadcast::Sender::new(256),
         }
     }
@@ -321,11 +333,48 @@ impl Credentials {
                 key: source.key,
             });
         };
-        Ok(Config {
+        let config = Config {
             reference: reference.clone(),
             endpoint: source.endpoint,
             secret: SecretValue::new(value.0.clone()),
-        })
+        };
+        let key = ConfigKey::new(reference.clone(), namespace);
+        self.standings.resolved(key, &config);
+        Ok(config)
+    }
+
+    /// The credentials for deleting an external resource. When a namespace is deleted, its configurations and Secrets go
+    /// before the resources that need them, and cannot be created again: those that this process has used last will do.
+    ///
+    /// # Errors
+    /// As [`Credentials::resolve`], when this process has never used any.
+    pub async fn resolve_to_delete(
+        &self,
+        namespace: &str,
+        reference: &ProviderConfigReference,
+    ) -> Result<Config, Error> {
+        match self.resolve(namespace, reference).await {
+            Err(gone @ (Error::NoConfig(_) | Error::NoSecret { .. })) => {
+                let key = ConfigKey::new(reference.clone(), namespace);
+                let last = self.standings.last(&key);
+                last.ok_or_else(|| Error::NeededToDelete(Box::new(gone)))
+            }
+            resolved => resolved,
+        }
+    }
+
+    /// Whether the external system accepts what configurations resolve to.
+    pub fn standings(&self) -> &Standings {
+        &self.standings
+    }
+
+    /// Whether a configuration can be used, as far as is known.
+    pub async fn standing(&self, config: &ConfigKey) -> Standing {
+        let namespace = config.namespace.as_deref().unwrap_or_default();
+        match self.resolve(namespace, &config.reference).await {
+            Ok(_) => self.standings.of(config),
+            Err(error) => Standing::Missing(chain(&error)),
+        }
     }
 
     fn source(

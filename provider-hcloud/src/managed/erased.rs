@@ -93,8 +93,14 @@ pub trait Managed: Send + Sync {
     /// Puts what was observed last into the status.
     fn report(&mut self);
 
+    /// The external name that a create would give, when it is known before.
+    fn foretell(&self) -> BoxFuture<'_, Result<Option<String>, ExternalError>>;
+
     /// Creates the external resource.
     fn create(&self) -> BoxFuture<'_, Result<Created, ExternalError>>;
+
+    /// Leaves all observed differences alone but those that the creation left to be done.
+    fn keep_completion(&mut self);
 
     /// Removes the differences that were observed and can be removed in place.
     fn update(&self) -> BoxFuture<'_, Result<(), ExternalError>>;
@@ -271,11 +277,24 @@ impl<C: Connector> Managed for Typed<C> {
         }
     }
 
+    fn foretell(&self) -> BoxFuture<'_, Result<Option<String>, ExternalError>> {
+        Box::pin(async {
+            let (external, desired) = self.access()?;
+            external.foretell(desired).await
+        })
+    }
+
     fn create(&self) -> BoxFuture<'_, Result<Created, ExternalError>> {
         Box::pin(async {
             let (external, desired) = self.access()?;
             external.create(desired).await
         })
+    }
+
+    fn keep_completion(&mut self) {
+        if let Some(seen) = &mut self.seen {
+            seen.drift.keep_completion();
+        }
     }
 
     fn update(&self) -> BoxFuture<'_, Result<(), ExternalError>> {

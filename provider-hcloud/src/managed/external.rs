@@ -54,6 +54,19 @@ pub trait External: Send + Sync {
         look: Look,
     ) -> impl Future<Output = Result<ObservationOf<Self>, ExternalError>> + Send;
 
+    /// The external name that a create would give, when it is known before. It is recorded before the create is sent, in
+    /// [`annotations::CREATE_NAME`](super::annotations::CREATE_NAME) until the create has a result: what carries nothing
+    /// of its managed resource is found by it, also when what led to the name is lost.
+    ///
+    /// # Errors
+    /// When nothing can be created now.
+    fn foretell(
+        &self,
+        _desired: &Desired<Self::Resource>,
+    ) -> impl Future<Output = Result<Option<String>, ExternalError>> + Send {
+        async { Ok(None) }
+    }
+
     /// Creates the external resource.
     ///
     /// # Errors
@@ -234,6 +247,8 @@ pub enum Remedy {
     /// The external resource can be changed.
     #[default]
     InPlace,
+    /// The external resource can be changed, and its creation is not complete before: who may create may do this.
+    Completion,
     /// The external resource has to be deleted and created again, which somebody has to approve.
     Replacement,
     /// The external resource is fine as it is, and its successor will be as desired. It can be replaced at once as well.
@@ -309,7 +324,26 @@ impl Drift {
 
     /// Whether something can be changed in place.
     pub fn in_place(&self) -> bool {
-        self.0.iter().any(|d| d.remedy == Remedy::InPlace)
+        let in_place = [Remedy::InPlace, Remedy::Completion];
+        self.0.iter().any(|d| in_place.contains(&d.remedy))
+    }
+
+    /// Whether the creation is not complete.
+    pub fn is_unfinished(&self) -> bool {
+        self.0.iter().any(|d| d.remedy == Remedy::Completion)
+    }
+
+    /// The same differences, as what a creation left to be done.
+    pub fn into_completion(mut self) -> Self {
+        for difference in &mut self.0 {
+            difference.remedy = Remedy::Completion;
+        }
+        self
+    }
+
+    /// Leaves out all but what a creation left to be done.
+    pub fn keep_completion(&mut self) {
+        self.0.retain(|d| d.remedy == Remedy::Completion);
     }
 
     /// Whether something is not as desired before the external resource is replaced.
@@ -319,7 +353,8 @@ impl Drift {
 
     /// Names the change that only a replacement can bring about: `field=desired`, several separated by `;`.
     pub fn replacement(&self) -> Option<String> {
-        let replaced = self.0.iter().filter(|d| d.remedy != Remedy::InPlace);
+        let by_replacement = [Remedy::Replacement, Remedy::Succession];
+        let replaced = self.0.iter().filter(|d| by_replacement.contains(&d.remedy));
         let changes: Vec<_> = replaced
             .map(|Difference { field, desired, .. }| format!("{field}={desired}"))
             .collect();
@@ -361,6 +396,8 @@ pub enum Retry {
     BackOff,
     /// After this time, for example when a budget is full again.
     After(Duration),
+    /// After this time, and the later the more often: others have to do something first.
+    Patiently(Duration),
     /// When the spec changes; at the next poll at the latest.
     OnChange,
 }
@@ -371,6 +408,16 @@ pub struct ExternalError {
     source: Box<dyn Error + Send + Sync>,
     retry: Retry,
     outcome_unknown: bool,
+    refusal: Option<Refusal>,
+}
+
+/// The external system does not accept the credentials, whatever they are used for.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// The reason that the external system gives. The same for all calls, and without the credentials.
+    pub message: String,
+    /// Only changes are refused.
+    pub changes_only: bool,
 }
 
 impl ExternalError {
@@ -380,6 +427,7 @@ impl ExternalError {
             source: source.into(),
             retry,
             outcome_unknown: false,
+            refusal: None,
         }
     }
 
@@ -389,7 +437,20 @@ impl ExternalError {
             source: source.into(),
             retry: Retry::BackOff,
             outcome_unknown: true,
+            refusal: None,
         }
+    }
+
+    /// Says that the credentials are not accepted.
+    #[must_use]
+    pub fn refusing(mut self, refusal: Option<Refusal>) -> Self {
+        self.refusal = refusal;
+        self
+    }
+
+    /// Whether the credentials are not accepted.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
     }
 
     /// When to try again.

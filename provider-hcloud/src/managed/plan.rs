@@ -11,8 +11,10 @@
 //! - References are resolved in memory and not written into the spec (see [`super::directory`]): no write, nothing
 //!   that the composite's owner would take back, and an external resource that was replaced is followed.
 //! - A difference that cannot be removed in place is not an error of an update that was tried: it is said before
-//!   anything is tried, and the replacement is done when an annotation names it. An external resource whose creation
-//!   failed halfway is replaced without being asked.
+//!   anything is tried, and the replacement is done when an annotation names it, whatever else could be changed. An
+//!   external resource whose creation failed halfway is replaced without being asked.
+//! - What is left to be done after the call that created an external resource belongs to the creation: it takes the
+//!   policy Create, not Update.
 
 use std::time::Duration;
 
@@ -76,6 +78,8 @@ pub enum Outside<'a> {
         external_name: &'a str,
         /// It differs from the spec in a way that can be changed.
         drifted: bool,
+        /// Some of that belongs to its creation.
+        unfinished: bool,
         /// The change that only a replacement can bring about.
         replacement: Option<&'a str>,
         /// Before the replacement it is not as desired.
@@ -117,6 +121,8 @@ pub enum Step {
     LateInitialize,
     /// Remove the differences.
     Update,
+    /// Do what the creation left to be done, and leave the other differences.
+    Complete,
     /// Say that the external resource would have to be replaced, and wait for the approval.
     AwaitApproval,
     /// Delete the external resource, so that it is created again.
@@ -156,6 +162,7 @@ pub fn next(situation: &Situation<'_>) -> Step {
         Outside::Present {
             external_name,
             drifted,
+            unfinished,
             replacement,
             unfit,
             broken,
@@ -163,6 +170,7 @@ pub fn next(situation: &Situation<'_>) -> Step {
         } => {
             let recorded = situation.finalizer && situation.external_name == Some(external_name);
             let replaceable = policies.create() && policies.delete();
+            let approved = replacement.is_some() && situation.approved_replacement == replacement;
             if situation.deleting && situation.other_finalizers {
                 Step::AwaitFinalizers
             } else if situation.deleting {
@@ -173,12 +181,14 @@ pub fn next(situation: &Situation<'_>) -> Step {
                 Step::Replace
             } else if late_init && policies.late_initialize() {
                 Step::LateInitialize
+            } else if approved && replaceable && policies.update() {
+                Step::Replace
             } else if drifted && policies.update() {
                 Step::Update
+            } else if unfinished && policies.create() {
+                Step::Complete
             } else if replacement.is_none() || !policies.update() {
                 Step::Steady
-            } else if situation.approved_replacement == replacement && replaceable {
-                Step::Replace
             } else if unfit {
                 Step::AwaitApproval
             } else {

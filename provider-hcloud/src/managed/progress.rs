@@ -27,8 +27,8 @@ pub(super) struct Progress {
     pub(super) awaiting_first_ready: bool,
     /// When the external resource was last seen to be up to date, on the monotonic clock.
     pub(super) up_to_date_at: Option<Duration>,
-    /// What was last published in the connection Secret, as a hash.
-    pub(super) published: Option<u64>,
+    /// What the connection Secret was last seen to hold, as a hash, and when, on the monotonic clock.
+    pub(super) published: Option<(u64, Duration)>,
     /// The object as this process last wrote it, until the watch has caught up.
     pub(super) written: Option<Arc<Stored>>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Progress {
 pub(super) struct ProgressMap(Mutex<HashMap<String, Progress>>);
 
 impl ProgressMap {
-    /// Takes in what the watch shows of an object. From then on it is remembered, until it is forgotten; an own write
+    /// Takes in what the store has of an object by now. From then on it is remembered, until it is forgotten; an own write
     /// that has come back is not kept.
     pub(super) fn shown(&self, object: &Stored) {
         let uid = object.metadata.uid.as_deref().unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The reconciler of provider configurations: counts users, and keeps a configuration while it has some.
+//! The reconciler of provider configurations: counts users, keeps a configuration while it has some, and says whether
+//! its credentials can be used.
 
 use std::{
     fmt::{self, Debug},
@@ -7,7 +8,7 @@ use std::{
 };
 
 use api::{
-    ClusterProviderConfig, ProviderConfig, ProviderConfigKind, ProviderConfigReference,
+    ClusterProviderConfig, Condition, ProviderConfig, ProviderConfigKind, ProviderConfigReference,
     ProviderConfigStatus,
 };
 use futures::{StreamExt, stream};
@@ -27,9 +28,9 @@ use serde_json::json;
 use tracing::{debug, warn};
 
 use super::{
-    conditions,
+    conditions::{self, Statement},
     controller::{Shutdown, lagging, strip},
-    credentials::{Credentials, change_of},
+    credentials::{Change, Credentials, SecretKey, change_of, standing::Standing},
     events::{Recorder, Severity},
     usage::{ConfigKey, Usages},
 };
@@ -39,6 +40,8 @@ use crate::clock::Clock;
 pub const FINALIZER: &str = "in-use.crossplane.io";
 
 const BLOCKING: &str = "Blocking deletion while usages still exist";
+/// Credentials that nobody uses are looked at so often, which is often enough for their Secret to stay watched.
+const RECHECK: Duration = Duration::from_secs(30 * 60);
 const RETRY: Duration = Duration::from_secs(30);
 /// Many managed resources often come and go together: count them once.
 const DEBOUNCE: Duration = Duration::from_millis(500);
@@ -128,7 +131,7 @@ pub struct Accountant {
     pub client: Client,
     /// Who uses what.
     pub usages: Arc<Usages>,
-    /// To announce changes to.
+    /// To announce changes to, and to ask whether they can be used.
     pub credentials: Arc<Credentials>,
     /// Events.
     pub recorder: Recorder,
@@ -191,16 +194,23 @@ pub async fn run<C: Configuration>(
     });
     let stopping = shutdown.clone();
     let known = store.clone();
-    let counted = lagging(accountant.usages.changes()).flat_map(move |changed| {
-        let counted = match changed {
+    let changed = stream::select(
+        lagging(accountant.usages.changes()),
+        lagging(accountant.credentials.standings().changes()),
+    );
+    let changed = changed.flat_map(move |changed| {
+        stream::iter(match changed {
             Some(key) => object_ref::<C>(&key).into_iter().collect(),
-            None => known
-                .state()
-                .iter()
-                .map(|config| ObjectRef::from_obj(&**config))
-                .collect::<Vec<_>>(),
-        };
-        stream::iter(counted)
+            None => those(&known, |_| true),
+        })
+    });
+    let known = store.clone();
+    let resupplied = lagging(accountant.credentials.changes()).flat_map(move |change| {
+        stream::iter(match change {
+            Some(Change::Secret(secret)) => those(&known, |config| reads(config, &secret)),
+            Some(Change::Config { .. }) => Vec::new(),
+            None => those(&known, |_| true),
+        })
     });
     Controller::for_stream(configs, store)
         .with_config(
@@ -208,7 +218,7 @@ pub async fn run<C: Configuration>(
                 .debounce(DEBOUNCE)
                 .concurrency(4),
         )
-        .reconcile_on(counted)
+        .reconcile_on(stream::select(changed, resupplied))
         .graceful_shutdown_on(shutdown.requested())
         .run(
             move |config, accountant| {
@@ -252,6 +262,27 @@ fn object_ref<C: Configuration>(key: &ConfigKey) -> Option<ObjectRef<Deserialize
     (key.reference.kind == C::KIND).then(|| match &key.namespace {
         Some(namespace) => reference.within(namespace),
         None => reference,
+    })
+}
+
+/// The configurations that `concerned` holds for.
+fn those<C: Configuration>(
+    store: &Store<DeserializeGuard<C>>,
+    concerned: impl Fn(&DeserializeGuard<C>) -> bool,
+) -> Vec<ObjectRef<DeserializeGuard<C>>> {
+    let configs = store.state();
+    let concerned = configs.iter().filter(|config| concerned(config));
+    concerned
+        .map(|config| ObjectRef::from_obj(&**config))
+        .collect()
+}
+
+/// Whether a configuration reads this Secret.
+fn reads<C: Configuration>(config: &DeserializeGuard<C>, secret: &SecretKey) -> bool {
+    config.0.as_ref().is_ok_and(|config| {
+        let (namespace, name, _) = config.secret_ref();
+        let namespace = namespace.or(config.meta().namespace.as_deref());
+        name == secret.name && namespace == Some(secret.namespace.as_str())
     })
 }
 
@@ -318,17 +349,18 @@ async fn reconcile<C: Configuration>(
         .await
         .map_err(failed)?;
     }
+    let standing = accountant.credentials.standing(&key).await;
     let before = config.status().cloned();
     let generation = config.meta().generation;
+    let now = accountant.clock.now();
     let status = config.status_mut();
     status.users = Some(i64::try_from(users).unwrap_or(i64::MAX));
+    if let Some(ready) = readiness(standing, users > 0, &status.conditions) {
+        conditions::mark(&mut status.conditions, ready, generation, now);
+    }
     if deleting {
-        conditions::mark(
-            &mut status.conditions,
-            conditions::in_use(BLOCKING),
-            generation,
-            accountant.clock.now(),
-        );
+        let in_use = conditions::in_use(BLOCKING);
+        conditions::mark(&mut status.conditions, in_use, generation, now);
     }
     if config.status() != before.as_ref() {
         if deleting {
@@ -344,7 +376,26 @@ async fn reconcile<C: Configuration>(
             .await
             .map_err(failed)?;
     }
-    Ok(Action::await_change())
+    Ok(match users {
+        0 => Action::requeue(RECHECK),
+        _ => Action::await_change(),
+    })
+}
+
+/// What to say of the credentials; `None` leaves what was said before.
+fn readiness(standing: Standing, used: bool, said: &[Condition]) -> Option<Statement> {
+    match standing {
+        Standing::Usable => Some(conditions::available()),
+        Standing::Refused(message) => Some(conditions::unauthorized(&message)),
+        Standing::Missing(problem) => Some(conditions::unavailable(&problem)),
+        // What the process before this one was told holds until those who use the credentials have tried them.
+        Standing::Untried => {
+            let refused = |c: &Condition| {
+                c.type_ == conditions::READY && c.reason == conditions::UNAUTHORIZED
+            };
+            (!used || !said.iter().any(refused)).then(conditions::available)
+        }
+    }
 }
 
 async fn set_finalizers<C: Configuration>(
@@ -365,3 +416,6 @@ async fn set_finalizers<C: Configuration>(
     )
     .await
 }
+
+#[cfg(test)]
+mod tests;

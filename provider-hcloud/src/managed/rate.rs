@@ -12,6 +12,18 @@ pub fn back_off(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.saturating_sub(1).min(6)).min(Duration::from_secs(60))
 }
 
+/// Longest delay of [`patience`].
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Delay before the next look at what others have to do first: `first`, half as long again each time, at most 5 min. So
+/// who waits for long asks rarely, and notices late only by a part of the time that it took anyway.
+pub fn patience(first: Duration, failures: u32) -> Duration {
+    let times = i32::try_from(failures.saturating_sub(1).min(64)).unwrap_or_default();
+    let grown = first.as_secs_f64() * 1.5_f64.powi(times);
+    let most = PATIENCE.max(first);
+    Duration::try_from_secs_f64(grown).map_or(most, |grown| grown.min(most))
+}
+
 /// Spreads `interval` by up to a tenth to either side, so that many objects are not due together. The position is
 /// taken from `seed`, which should differ between objects and from one time to the next.
 pub fn jitter(interval: Duration, seed: u64) -> Duration {
@@ -72,6 +84,19 @@ mod tests {
 
     use super::*;
     use crate::clock::SteppedClock;
+
+    #[test]
+    fn patience_grows_with_the_wait() {
+        let first = Duration::from_secs(10);
+        let delays: Vec<_> = (0..13).map(|n| patience(first, n).as_secs()).collect();
+        assert_eq!(
+            delays,
+            [10, 10, 15, 22, 33, 50, 75, 113, 170, 256, 300, 300, 300]
+        );
+        assert_eq!(patience(first, u32::MAX), PATIENCE);
+        let long = Duration::from_secs(900);
+        assert_eq!(patience(long, 9), long);
+    }
 
     #[test]
     fn the_back_off_doubles_from_one_second_to_a_minute() {

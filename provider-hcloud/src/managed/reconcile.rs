@@ -9,26 +9,26 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Api, Client, api::ApiResource, core::ObjectMeta, runtime::controller::Action};
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, debug, info_span};
 
 use super::{
     FINALIZER,
     annotations::{self, CreationMarks},
     conditions,
     controller::{Settings, Shutdown},
-    credentials::{Credentials, SecretKey},
+    credentials::{Config, Credentials, SecretKey},
     desired::{SecretError, Secrets},
     directory::{Directory, Unresolved},
     erased::{Kind, Managed},
     events::{Recorder, Severity},
-    external::{ExternalError, Look, Observation, Readiness, Retry, chain},
+    external::{ExternalError, Look, Observation, Readiness, Refusal, Retry, chain},
     metrics::KindMetrics,
     plan::{self, Outside, Situation, Step},
     policies::Policies,
     progress::ProgressMap,
-    rate::{back_off, jitter},
+    rate::{back_off, jitter, patience},
     stored::Stored,
-    usage::Usages,
+    usage::{ConfigKey, Usages},
 };
 use crate::clock::Clock;
 
@@ -74,6 +74,8 @@ enum Again {
     BackOff,
     /// After this time.
     After(Duration),
+    /// After this time, and the later the more often.
+    Patiently(Duration),
     /// At the next poll.
     AtPoll,
 }
@@ -83,6 +85,7 @@ impl From<Retry> for Again {
         match retry {
             Retry::BackOff => Self::BackOff,
             Retry::After(time) => Self::After(time),
+            Retry::Patiently(first) => Self::Patiently(first),
             Retry::OnChange => Self::AtPoll,
         }
     }
@@ -122,6 +125,8 @@ struct Pass<'a> {
     before: &'a Stored,
     /// As it is to be, with its references resolved.
     object: Box<dyn Managed>,
+    /// The credentials, once it is connected.
+    config: Option<(ConfigKey, Config)>,
     deadline: tokio::time::Instant,
 }
 
@@ -147,12 +152,13 @@ impl Reconciler {
             uid: meta.uid.clone().unwrap_or_default(),
             before: &stored,
             object,
+            config: None,
             deadline: tokio::time::Instant::now() + self.settings.timeout,
         };
         let again = async {
             match pass.run().await {
                 Ok(again) => again,
-                Err(failure) => retry_write(&failure),
+                Err(failure) => pass.unwritten(&failure).await,
             }
         }
         .instrument(span)
@@ -172,7 +178,7 @@ impl Reconciler {
     fn schedule(&self, uid: &str, meta: &ObjectMeta, again: Again) -> Action {
         let failures = self.progress.with(uid, |progress| {
             progress.failures = match again {
-                Again::BackOff => progress.failures.saturating_add(1),
+                Again::BackOff | Again::Patiently(_) => progress.failures.saturating_add(1),
                 Again::OnChange | Again::Now | Again::After(_) | Again::AtPoll => 0,
             };
             progress.failures
@@ -182,6 +188,7 @@ impl Reconciler {
             Again::Now => Action::requeue(Duration::ZERO),
             Again::BackOff => Action::requeue(back_off(failures)),
             Again::After(time) => Action::requeue(time),
+            Again::Patiently(first) => Action::requeue(patience(first, failures)),
             Again::AtPoll => {
                 let interval = self.poll_interval(meta);
                 Action::requeue(jitter(interval, self.seed(uid)))
@@ -374,7 +381,7 @@ impl Pass<'_> {
                 .reconciler
                 .progress
                 .with(&self.uid, |progress| progress.delete_requested),
-            approved_replacement: annotations::get(meta, annotations::REPLACE),
+            approved_replacement: annotations::approved_replacement(meta),
             resolved,
             outside: match seen {
                 None => Outside::Unseen,
@@ -383,6 +390,7 @@ impl Pass<'_> {
                 Some(Observation::Present(present)) => Outside::Present {
                     external_name: &present.external_name,
                     drifted: present.drift.in_place(),
+                    unfinished: present.drift.is_unfinished(),
                     replacement: replacement.as_deref(),
                     unfit: present.drift.needs_replacement(),
                     broken: matches!(present.readiness, Readiness::Broken { .. }),
@@ -395,7 +403,7 @@ impl Pass<'_> {
         })
     }
 
-    /// Usage first, then configuration and Secret, then the external client, then the Secrets that the spec names.
+    /// Usage first (unless it is being deleted), then configuration and Secret, then the external client, then the Secrets that the spec names.
     async fn gather(&mut self) -> Result<(), String> {
         let deadline = self.deadline;
         match tokio::time::timeout_at(deadline, self.connect()).await {
@@ -407,19 +415,36 @@ impl Pass<'_> {
     async fn connect(&mut self) -> Result<(), String> {
         let reconciler = self.reconciler;
         let namespace = self.before.metadata.namespace.as_deref();
+        let namespace = namespace.unwrap_or_default();
         let reference = self.object.spec().provider_config_ref.clone();
-        let tracked = reconciler
-            .usages
-            .track(reconciler.names(), self.before, &reference)
-            .await;
-        tracked.map_err(|error| chain(&error))?;
-        let config = reconciler
-            .credentials
-            .resolve(namespace.unwrap_or_default(), &reference)
-            .await
-            .map_err(|error| chain(&error))?;
+        let credentials = &reconciler.credentials;
+        let config = if self.before.metadata.deletion_timestamp.is_some() {
+            // What exists outside was tracked when it was created. Garbage collection may have removed that since, and
+            // in a namespace that is being deleted nothing can be created.
+            credentials.resolve_to_delete(namespace, &reference).await
+        } else {
+            let tracked = reconciler
+                .usages
+                .track(reconciler.names(), self.before, &reference)
+                .await;
+            tracked.map_err(|error| chain(&error))?;
+            credentials.resolve(namespace, &reference).await
+        };
+        let config = config.map_err(|error| chain(&error))?;
         let connected = self.object.connect(&config).await;
-        connected.map_err(|error| chain(&error))?;
+        let key = ConfigKey::new(reference, namespace);
+        if let Err(error) = connected {
+            let problem = chain(&error);
+            let refusal = Refusal {
+                message: problem.clone(),
+                changes_only: false,
+            };
+            let now = reconciler.clock.elapsed();
+            let standings = reconciler.credentials.standings();
+            standings.refuse(&key, &config, &refusal, now);
+            return Err(problem);
+        }
+        self.config = Some((key, config));
         let secrets = self.secrets().await;
         self.object.desire(secrets);
         Ok(())
@@ -453,7 +478,26 @@ impl Pass<'_> {
         secrets
     }
 
+    /// Reports what the answer to a call that was made at this moment says of the credentials.
+    fn judge<T>(&self, result: &Result<T, ExternalError>, asked: Duration, call: Call) {
+        let Some((key, config)) = &self.config else {
+            return;
+        };
+        let standings = self.reconciler.credentials.standings();
+        match result {
+            Ok(_) if call == Call::Unanswered => {}
+            Ok(_) => standings.accept(key, config, asked, call == Call::Change),
+            Err(error) => {
+                if let Some(refusal) = error.refusal() {
+                    let now = self.reconciler.clock.elapsed();
+                    standings.refuse(key, config, refusal, now);
+                }
+            }
+        }
+    }
+
     async fn observe(&mut self, direct: bool) -> Result<Observation<()>, ExternalError> {
+        let asked = self.reconciler.clock.elapsed();
         let look = if direct {
             // Until the look succeeds, an older one will not do.
             self.want_fresh_look();
@@ -461,14 +505,26 @@ impl Pass<'_> {
         } else {
             let progress = &self.reconciler.progress;
             let since = progress.with(&self.uid, |progress| progress.look_since);
-            let age = since.map(|since| self.reconciler.clock.elapsed().saturating_sub(since));
+            // What was seen before the credentials were refused is not seen with them.
+            let refused = self.config.as_ref().and_then(|(key, config)| {
+                let standings = self.reconciler.credentials.standings();
+                standings.refused_at(key, config)
+            });
             let poll = self.reconciler.poll_interval(self.object.meta());
+            let ages = since.into_iter().chain(refused);
             Look::Shared {
-                max_age: age.map_or(poll, |age| age.min(poll)),
+                max_age: ages.fold(poll, |age, since| age.min(asked.saturating_sub(since))),
             }
         };
-        let observing = self.object.observe(look);
-        let observation = within(self.deadline, observing).await?;
+        let observed = within(self.deadline, self.object.observe(look)).await;
+        let named = annotations::get(self.object.meta(), annotations::EXTERNAL_NAME).is_some();
+        let call = match observed {
+            // That something without a name is not there may be known without a call.
+            Ok(Observation::Absent) if !(direct && named) => Call::Unanswered,
+            _ => Call::Look,
+        };
+        self.judge(&observed, asked, call);
+        let observation = observed?;
         self.reconciler.progress.with(&self.uid, |progress| {
             progress.look_since = None;
             progress.look_directly &= !direct;
@@ -476,6 +532,15 @@ impl Pass<'_> {
         debug!(?observation, "Observed");
         Ok(observation)
     }
+}
+
+/// What a call was for, as far as its success says something of the credentials.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Call {
+    Look,
+    Change,
+    /// There may have been none.
+    Unanswered,
 }
 
 /// What has no answer by the deadline has an unknown outcome.
@@ -487,19 +552,6 @@ async fn within<T>(
         Ok(result) => result,
         Err(_) => Err(ExternalError::with_unknown_outcome("deadline exceeded")),
     }
-}
-
-/// A conflict is no news: somebody else was quicker, the watch will show what they wrote.
-fn retry_write(failure: &WriteError) -> Again {
-    if failure.status().is_some_and(|status| status.is_not_found()) {
-        return Again::OnChange;
-    }
-    if failure.status().is_some_and(|status| status.is_conflict()) {
-        debug!(doing = failure.doing, "Conflict");
-    } else {
-        warn!(error = chain(failure), "Cannot write to Kubernetes");
-    }
-    Again::BackOff
 }
 
 fn is_paused(object: &dyn Managed) -> bool {

@@ -8,7 +8,7 @@ mod json;
 
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
-use api::{Condition, Managed};
+use api::{Condition, Managed, ManagedStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::{
     Resource,
@@ -50,12 +50,29 @@ impl From<serde_json::Error> for Unfit {
 }
 
 impl Stored {
-    /// Decodes the object as one of the kind `R`.
+    /// An object of which only the metadata are known.
+    pub fn bare(metadata: ObjectMeta) -> Self {
+        Self {
+            metadata,
+            ..Self::default()
+        }
+    }
+
+    /// Decodes the object as one of the kind `R`. The status says only what was seen before, and is made anew: of one that
+    /// does not fit, only what all kinds have is kept.
     ///
     /// # Errors
-    /// When it does not fit.
+    /// When the spec does not fit.
     pub fn decode<R: Managed>(&self) -> Result<R, Unfit> {
-        let mut resource: R = json::object([("spec", &self.spec), ("status", &self.status)])?;
+        let whole = json::object([("spec", &self.spec), ("status", &self.status)]);
+        let mut resource = match whole {
+            Ok(resource) => resource,
+            Err(_) => {
+                let mut resource: R = self.decode_spec()?;
+                *resource.managed_status_mut() = self.managed_status();
+                resource
+            }
+        };
         resource.meta_mut().clone_from(&self.metadata);
         Ok(resource)
     }
@@ -70,14 +87,12 @@ impl Stored {
 
     /// The conditions, also of an object that does not fit its kind; none when they cannot be read.
     pub fn conditions(&self) -> Vec<Condition> {
-        #[derive(Deserialize)]
-        struct Status {
-            #[serde(default)]
-            conditions: Vec<Condition>,
-        }
+        self.managed_status().conditions
+    }
 
+    fn managed_status(&self) -> ManagedStatus {
         let status = self.status.as_ref().and_then(|status| status.decode().ok());
-        status.map_or_else(Vec::new, |Status { conditions }| conditions)
+        status.unwrap_or_default()
     }
 }
 
@@ -234,14 +249,27 @@ mod tests {
     }
 
     #[test]
-    fn a_spec_is_decoded_whatever_the_status_is() {
-        let odd = r#"{"metadata": {}, "spec": {"forProvider": {"ipRange": "10.0.0.0/16"}}, "status": {"atProvider": 1}}"#;
-        let odd: Stored = serde_json::from_str(odd).unwrap();
-        odd.decode::<Network>().unwrap_err();
-        let network = odd.decode_spec::<Network>().unwrap();
-        assert_eq!(
-            network.spec.for_provider.ip_range.as_deref(),
-            Some("10.0.0.0/16")
+    fn of_a_status_that_does_not_fit_what_all_kinds_have_is_kept() {
+        let condition = r#"{"type": "Ready", "status": "True", "reason": "Available", "lastTransitionTime": "2026-11-21T08:00:00Z"}"#;
+        let odd = format!(
+            r#"{{"metadata": {{"name": "odd"}}, "spec": {{"forProvider": {{"ipRange": "10.0.0.0/16"}}}},
+            "status": {{"atProvider": 1, "lastHandledReconcileAt": "one", "conditions": [{condition}]}}}}"#
         );
+        let odd: Stored = serde_json::from_str(&odd).unwrap();
+        let network = odd.decode::<Network>().unwrap();
+        assert_eq!(network.metadata.name.as_deref(), Some("odd"));
+        let range = network.spec.for_provider.ip_range.as_deref();
+        assert_eq!(range, Some("10.0.0.0/16"));
+        let status = network.managed_status().unwrap();
+        assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("one"));
+        assert_eq!(status.conditions, odd.conditions());
+        assert_eq!(status.conditions[0].reason, "Available");
+        assert_eq!(network.at_provider(), None);
+        let spec = odd.decode_spec::<Network>().unwrap().spec;
+        assert_eq!(spec, network.spec);
+
+        let odder = r#"{"metadata": {}, "spec": {"forProvider": {}}, "status": {"conditions": 1}}"#;
+        let odder: Stored = serde_json::from_str(odder).unwrap();
+        assert!(odder.decode::<Network>().is_ok());
     }
 }

@@ -59,6 +59,12 @@ pub enum Effect {
         /// How much later, in milliseconds of the simulator's clock.
         milliseconds: u64,
     },
+    /// A `GET` is answered as things were some time ago: a list lacks what was made since, and has what is gone. What
+    /// changed before the fault was armed, or by hand, is shown as it is.
+    Stale {
+        /// How long ago, in milliseconds of the simulator's clock.
+        milliseconds: u64,
+    },
     /// The call waits, before its effect, until it is released. It is carried out even when its client has gone by then.
     HoldBefore,
     /// The call takes effect, its answer waits until it is released.
@@ -187,6 +193,13 @@ impl FaultBuilder {
         })
     }
 
+    /// Answers a `GET` as things were this long ago.
+    pub fn stale(self, age: Duration) -> Fault {
+        self.with(Effect::Stale {
+            milliseconds: millis(age),
+        })
+    }
+
     /// Holds the call before its effect.
     pub fn hold_before(self) -> Fault {
         self.with(Effect::HoldBefore)
@@ -305,6 +318,17 @@ impl FaultPlan {
         let injection = plan.injections.remove(index);
         injection.release();
         Some(injection)
+    }
+
+    /// How long what was there has to be remembered for [`Effect::Stale`]; `None` when nothing asks for it.
+    pub(crate) fn memory(&self) -> Option<Duration> {
+        let plan = self.lock();
+        let effects = plan.injections.iter().map(|one| &one.fault.effect);
+        let ages = effects.filter_map(|effect| match effect {
+            Effect::Stale { milliseconds } => Some(Duration::from_millis(*milliseconds)),
+            _ => None,
+        });
+        ages.max()
     }
 
     /// The faults that strike this call.

@@ -1,6 +1,9 @@
 //! A project: what the tokens of one customer project see.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -32,7 +35,12 @@ pub struct Project {
     /// The request budget.
     #[serde(skip)]
     pub bucket: Bucket,
+    #[serde(skip)]
+    past: Past,
 }
+
+/// The objects as they were before each change, with the moment of the change, oldest first.
+type Past = VecDeque<(Timestamp, Resources)>;
 
 impl Project {
     /// An empty project whose ids start at `first_id`.
@@ -44,7 +52,43 @@ impl Project {
             quotas: Quotas::default(),
             actions: BTreeMap::new(),
             bucket: Bucket::default(),
+            past: Past::new(),
         }
+    }
+
+    /// Notes the objects as they are just before a change. What was over longer ago than `memory` is forgotten; without
+    /// one, everything is.
+    pub(crate) fn remember(&mut self, memory: Option<Duration>, now: Timestamp) {
+        let Some(memory) = memory else {
+            self.past.clear();
+            return;
+        };
+        self.past.retain(|(until, _)| later(*until, memory) > now);
+        self.past.push_back((now, self.resources.clone()));
+    }
+
+    /// Lets `work` see the objects as they were `age` ago, as far as that is remembered.
+    pub(crate) fn with_past<T>(
+        &mut self,
+        age: Duration,
+        now: Timestamp,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let mut past = self.past.iter();
+        let then = past.find(|(until, _)| later(*until, age) > now);
+        let Some((_, then)) = then else {
+            return work(self);
+        };
+        let present = std::mem::replace(&mut self.resources, then.clone());
+        let result = work(self);
+        self.resources = present;
+        result
+    }
+
+    /// Whether an action falls due.
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
+        let mut running = self.actions().filter(|action| action.is_running());
+        running.any(|action| action.due.is_some_and(|due| due <= now))
     }
 
     /// An id that nothing in this simulator has.

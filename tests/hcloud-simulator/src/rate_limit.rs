@@ -56,6 +56,13 @@ pub struct Standing {
 }
 
 impl Bucket {
+    /// A full bucket.
+    pub(crate) const fn new() -> Self {
+        Self {
+            full_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
     /// Takes one request out of the bucket; false when it is empty.
     pub(crate) fn take(&mut self, limit: RateLimit, now: Timestamp) -> bool {
         let full_at = self

@@ -107,6 +107,7 @@ impl Shared {
     async fn call(&self, request: &ApiRequest) -> Result<Response<Body>, Closed> {
         let (admission, now) = {
             let mut world = World::lock(&self.world);
+            world.memory = self.faults.memory();
             (world.admit(&self.router, request), world.now())
         };
         let path = request.path.as_deref().unwrap_or(&request.raw_path);
@@ -123,7 +124,8 @@ impl Shared {
         let result = match admission.verdict {
             Ok(admitted) => {
                 let injections = self.faults.strike(&request.method, path);
-                let handler = |faults| World::lock(&self.world).perform(&admitted, request, faults);
+                let handler =
+                    |faults, age| World::lock(&self.world).perform(&admitted, request, faults, age);
                 self.perform(&injections, handler).await
             }
             Err(error) => Ok(Answer::Reply(error.into())),
@@ -139,9 +141,10 @@ impl Shared {
     async fn perform(
         &self,
         injections: &[Injection],
-        handler: impl FnOnce(Vec<ActionFault>) -> Reply,
+        handler: impl FnOnce(Vec<ActionFault>, Option<Duration>) -> Reply,
     ) -> Result<Answer, Closed> {
         let mut action_faults = Vec::new();
+        let mut age = None;
         for injection in injections {
             match &injection.fault().effect {
                 Effect::HoldBefore => {
@@ -180,10 +183,14 @@ impl Shared {
                         error: error.clone(),
                     });
                 }
+                Effect::Stale { milliseconds } => {
+                    injection.mark_reached();
+                    age = Some(Duration::from_millis(*milliseconds));
+                }
                 Effect::CloseAfter | Effect::Slow { .. } | Effect::HoldAfter => {}
             }
         }
-        let reply = handler(action_faults);
+        let reply = handler(action_faults, age);
         for injection in injections {
             match &injection.fault().effect {
                 Effect::CloseAfter => {
@@ -204,6 +211,7 @@ impl Shared {
                 Effect::Answer { .. }
                 | Effect::Html { .. }
                 | Effect::CloseBefore
+                | Effect::Stale { .. }
                 | Effect::HoldBefore
                 | Effect::Action { .. } => {}
             }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use http::Method;
@@ -17,7 +18,7 @@ use crate::{
     error::ApiError,
     fault::ActionFault,
     project::Project,
-    rate_limit::{RateLimit, Standing},
+    rate_limit::{Bucket, RateLimit, Standing},
     request::{ApiRequest, Token},
     resource::primary_ip::AddressPool,
     route::{Call, Lookup, Matched, Reply, Router},
@@ -49,6 +50,10 @@ pub struct World {
     pub rate_limit: RateLimit,
     projects: BTreeMap<String, Project>,
     tokens: BTreeMap<Token, (String, Access)>,
+    /// The request budget of those who have no token, or none that opens a project.
+    strangers: Bucket,
+    /// How long what was there is remembered.
+    pub(crate) memory: Option<Duration>,
 }
 
 /// The world of a running simulator, for what works beside its clients: the machines that servers stand for.
@@ -111,6 +116,8 @@ impl World {
             rate_limit,
             projects: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            strangers: Bucket::new(),
+            memory: None,
         }
     }
 
@@ -118,7 +125,11 @@ impl World {
     pub(crate) fn lock(world: &Arc<Mutex<Self>>) -> MutexGuard<'_, Self> {
         let mut guard = world.lock().unwrap_or_else(PoisonError::into_inner);
         let now = guard.now();
+        let memory = guard.memory;
         for project in guard.projects.values_mut() {
+            if memory.is_some() && project.is_due(now) {
+                project.remember(memory, now);
+            }
             project.settle(now);
         }
         guard
@@ -233,30 +244,44 @@ impl World {
             .find_map(|project| project.finish_action(id, error.cloned(), now))
     }
 
-    /// Decides, in the API's order, whether a request reaches its handler: path, token, method, access, budget.
+    /// Decides, in the API's order, whether a request reaches its handler: path, token, budget, access, method. What no
+    /// token lets in counts as well; the API does not say against which budget, here it is one that all of it shares.
     pub(crate) fn admit(&mut self, router: &Router, request: &ApiRequest) -> Admission {
-        let refused = |error| Admission {
-            project: None,
-            standing: None,
-            verdict: Err(error),
-        };
         let lookup = match &request.path {
             Some(path) => router.lookup(&request.method, path),
             None => Lookup::UnknownPath,
         };
         if matches!(lookup, Lookup::UnknownPath) {
-            return refused(ApiError::unknown_path());
+            return Admission {
+                project: None,
+                standing: None,
+                verdict: Err(ApiError::unknown_path()),
+            };
         }
-        let Some(token) = &request.token else {
-            return refused(ApiError::unauthorized("token is required"));
-        };
         let now = self.now();
         let limit = self.rate_limit;
-        let Some((name, access)) = self.tokens.get(token) else {
-            return refused(ApiError::unauthorized("unable to authenticate"));
+        let opened = match &request.token {
+            None => Err("token is required"),
+            Some(token) => self
+                .tokens
+                .get(token)
+                .and_then(|(name, access)| Some((name, access, self.projects.get_mut(name)?)))
+                .ok_or("unable to authenticate"),
         };
-        let Some(project) = self.projects.get_mut(name) else {
-            return refused(ApiError::unauthorized("unable to authenticate"));
+        let (name, access, project) = match opened {
+            Ok(opened) => opened,
+            Err(problem) => {
+                let within_budget = self.strangers.take(limit, now);
+                return Admission {
+                    project: None,
+                    standing: Some(self.strangers.standing(limit, now)),
+                    verdict: Err(if within_budget {
+                        ApiError::unauthorized(problem)
+                    } else {
+                        ApiError::rate_limit_exceeded(limit.limit)
+                    }),
+                };
+            }
         };
         let within_budget = project.bucket.take(limit, now);
         let verdict = match lookup {
@@ -277,31 +302,42 @@ impl World {
         }
     }
 
-    /// Runs the handler of an admitted request.
+    /// Runs the handler of an admitted request; one that only reads may see what was there some time ago, as `age` says.
     pub(crate) fn perform(
         &mut self,
         admitted: &Admitted,
         request: &ApiRequest,
         faults: Vec<ActionFault>,
+        age: Option<Duration>,
     ) -> Reply {
         let Admitted { project, matched } = admitted;
         let (now, actions, api_date) = (self.now(), self.actions, self.api_date);
-        let addresses = self.addresses;
+        let (addresses, memory) = (self.addresses, self.memory);
         // A restored state may lack the project that the token opened a moment ago.
         let Some(project) = self.projects.get_mut(project) else {
             return ApiError::unauthorized("unable to authenticate").into();
         };
-        let mut call = Call {
-            kind: matched.kind,
-            project,
-            request,
-            parameters: &matched.parameters,
-            now,
-            actions,
-            api_date,
-            addresses,
-            faults,
+        let handle = |project: &mut Project| {
+            let mut call = Call {
+                kind: matched.kind,
+                project,
+                request,
+                parameters: &matched.parameters,
+                now,
+                actions,
+                api_date,
+                addresses,
+                faults,
+            };
+            (matched.handler)(&mut call).unwrap_or_else(Reply::from)
         };
-        (matched.handler)(&mut call).unwrap_or_else(Reply::from)
+        if request.method != Method::GET {
+            project.remember(memory, now);
+            return handle(project);
+        }
+        match age {
+            Some(age) => project.with_past(age, now, handle),
+            None => handle(project),
+        }
     }
 }

@@ -136,10 +136,20 @@ async fn run_at(
 /// Runs a phase without a fault and records its course.
 async fn undisturbed(tenant: &mut Tenant<'_>, phase: &Phase) -> Result<Course> {
     tenant.kill().await?;
+    let before = tenant.id().await?;
     begin(tenant, phase, None).await?;
     tenant.done(phase).await?;
     tenant.silent(SILENCE).await;
     tenant.check_alive()?;
+    tenant.check_creates()?;
+    if let (Some(before), Some(after), Change::Edit(edit)) =
+        (before, tenant.id().await?, phase.change)
+    {
+        ensure!(
+            (before != after) == edit.replaces(),
+            "object {before} at Hetzner is {after} after it"
+        );
+    }
     Ok(Course {
         requests: tenant.interceptor.record(),
         events: tenant.interceptor.events().into_iter().collect(),
@@ -152,7 +162,7 @@ async fn begin(tenant: &mut Tenant<'_>, phase: &Phase, case: Option<&Case>) -> R
     let fault = case.map(Case::arrange).transpose()?;
     if phase.cold {
         tenant.apply(phase).await?;
-        tenant.launch(fault, false);
+        tenant.launch(fault);
     } else {
         let present = !matches!(phase.change, Change::Create);
         tenant.start(present).await?;
@@ -305,10 +315,16 @@ impl Work<'_> {
         }
         if case.fault.kills() {
             tenant.kill().await?;
-            let past = case.fault == Fault::DiesAfterAndIsShownThePast;
-            tenant.launch(None, past);
+            if case.fault == Fault::DiesAfterAndIsShownThePast {
+                tenant.launch_in_the_past()?;
+            } else {
+                tenant.launch(None);
+            }
         }
-        tenant.becomes(&course.state).await?;
+        let started = case.fault.kills();
+        tenant
+            .comes_to_rest_as(&course.state, phase, started)
+            .await?;
         Ok(true)
     }
 

@@ -342,6 +342,13 @@ fn spec(for_provider: Value) -> Value {
     json!({"spec": {"forProvider": for_provider}})
 }
 
+impl Edit {
+    /// Whether the object at Hetzner is another one afterwards.
+    pub(super) fn replaces(&self) -> bool {
+        !(self.patch)()["metadata"]["annotations"]["crossplane.io/replace"].is_null()
+    }
+}
+
 /// A change that needs a replacement, and the approval of it.
 fn replaced(change: &str, for_provider: Value) -> Value {
     let mut patch = spec(for_provider);

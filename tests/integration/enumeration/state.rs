@@ -1,6 +1,7 @@
-//! The end state of a phase as text, without what differs from run to run: ids, UIDs, times, addresses.
+//! The end state of a phase as text, without what differs from run to run: ids, UIDs, times, addresses. What was there
+//! when the phase began can be told from what is new: an object that was deleted and made again is another one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
 use kube::ResourceExt;
@@ -25,6 +26,10 @@ pub(super) struct Parts<'a> {
     pub(super) usage: bool,
     /// What the project at Hetzner consists of.
     pub(super) cloud: Value,
+    /// The ids of what it consisted of when the phase began.
+    pub(super) known: &'a BTreeSet<u64>,
+    /// How many creates Hetzner has accepted in the phase, by what they were sent to.
+    pub(super) creates: BTreeMap<String, usize>,
 }
 
 /// The text of a state.
@@ -35,11 +40,14 @@ pub(super) fn text(parts: Parts<'_>) -> Result<String> {
         object,
         usage,
         cloud,
+        known,
+        creates,
     } = parts;
     let state = json!({
         "object": object.map(object_state),
         "usage": usage,
         "cloud": cloud,
+        "creates": creates,
     });
     let text = serde_json::to_string_pretty(&state).context("write the state")?;
     let text = text.replace(&format!("\"{namespace}\""), "\"<namespace>\"");
@@ -47,7 +55,17 @@ pub(super) fn text(parts: Parts<'_>) -> Result<String> {
         Some(uid) => text.replace(uid, "<uid>"),
         None => text,
     };
-    Ok(canonical(&text))
+    Ok(canonical(&text, known))
+}
+
+/// The ids in a text.
+pub(super) fn ids(text: &str) -> BTreeSet<u64> {
+    words(text).filter_map(id_in).collect()
+}
+
+/// The id in an external name that is nothing but an id.
+pub(super) fn id(object: &DynamicObject) -> Option<u64> {
+    id_in(object.annotations().get(EXTERNAL_NAME)?)
 }
 
 fn object_state(object: &DynamicObject) -> Value {
@@ -74,22 +92,20 @@ fn object_state(object: &DynamicObject) -> Value {
     })
 }
 
-/// Numbers ids and addresses by their order, and takes times and other UIDs away.
-fn canonical(text: &str) -> String {
-    let mut ids = BTreeSet::new();
-    for word in words(text) {
-        ids.extend(id_in(word));
-    }
-    let ids: Vec<_> = ids.into_iter().collect();
+/// Numbers ids by their order, the known ones and the new ones, and addresses by their appearance; takes times and other
+/// UIDs away.
+fn canonical(text: &str, known: &BTreeSet<u64>) -> String {
+    let new: BTreeSet<u64> = ids(text).difference(known).copied().collect();
+    let rank = |id: u64, of: &BTreeSet<u64>| of.range(..id).count();
     let mut addresses: Vec<&str> = Vec::new();
     let mut result = String::with_capacity(text.len());
     for word in words(text) {
         if let Some(id) = id_in(word) {
-            let rank = ids
-                .iter()
-                .position(|other| *other == id)
-                .unwrap_or_default();
-            result.push_str(&format!("<id {rank}>"));
+            result.push_str(&if known.contains(&id) {
+                format!("<id {}>", rank(id, known))
+            } else {
+                format!("<new id {}>", rank(id, &new))
+            });
         } else if is_public_address(word) {
             let known = addresses.iter().position(|other| *other == word);
             let rank = known.unwrap_or_else(|| {

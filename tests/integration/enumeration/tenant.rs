@@ -1,11 +1,13 @@
 //! One namespace, one simulated Hetzner project, one provider between them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, RateLimit, Simulator};
+use http::Method;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use rig::apply::documents;
@@ -29,6 +31,8 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 /// After this time without a request nothing more is expected: longer than any wait between two requests of an
 /// undisturbed phase.
 pub(super) const SILENCE: Duration = Duration::from_millis(1500);
+/// The same for a provider that has found everything as it should be, and only writes that down.
+const SHORT_SILENCE: Duration = Duration::from_millis(400);
 /// Slow actions outlast the provider's first look at them, and not its second.
 const SLOW: Duration = Duration::from_millis(700);
 /// How much of a provider's log a failure shows.
@@ -42,6 +46,8 @@ pub(super) struct Tenant<'l> {
     manifest: DynamicObject,
     /// Its UID while it exists.
     uid: Option<String>,
+    /// The ids of what there was at Hetzner when the phase began.
+    known: BTreeSet<u64>,
     /// The names of the watches that a provider at work has open.
     watches: Vec<String>,
     simulator: Simulator,
@@ -120,6 +126,7 @@ impl<'l> Tenant<'l> {
             kind: row.kind,
             manifest,
             uid: None,
+            known: BTreeSet::new(),
             watches,
             simulator,
             interceptor,
@@ -129,6 +136,7 @@ impl<'l> Tenant<'l> {
         tenant.furnish(&objects).await.with_context(|| {
             format!("make what a {} needs\n{}", row.kind, tenant.provider_log())
         })?;
+        tenant.look_around()?;
         Ok(tenant)
     }
 
@@ -204,7 +212,12 @@ impl<'l> Tenant<'l> {
 
     /// Starts a provider and waits until it is at work, and content with an object that is `present`.
     pub(super) async fn start(&mut self, present: bool) -> Result<()> {
-        self.launch(None, false);
+        self.launch(None);
+        self.at_work(present).await
+    }
+
+    /// Waits until the provider has listed and watches everything, and is content with an object that is `present`.
+    async fn at_work(&self, present: bool) -> Result<()> {
         let watching = self.interceptor.watching(&self.watches);
         if timeout(DEADLINE, watching).await.is_err() {
             bail!("the provider does not watch everything: {:?}", self.state());
@@ -241,14 +254,28 @@ impl<'l> Tenant<'l> {
         Ok(())
     }
 
-    /// Starts a provider without waiting for anything. One that is shown the past first gets an old list of the kind.
-    pub(super) fn launch(&mut self, fault: Option<Fault>, shown_the_past: bool) {
+    /// Starts a provider without waiting for anything. It first gets the list of the kind that the last one got.
+    pub(super) fn launch_in_the_past(&mut self) -> Result<()> {
+        let plural = &self.lab.resource(self.kind)?.plural;
+        self.interceptor.revive();
+        self.interceptor.arm(None);
+        ensure!(
+            self.interceptor.show_stale(plural),
+            "no provider has listed {plural} yet"
+        );
+        self.spawn();
+        Ok(())
+    }
+
+    /// Starts a provider without waiting for anything.
+    pub(super) fn launch(&mut self, fault: Option<Fault>) {
         self.interceptor.revive();
         self.interceptor.arm(fault);
+        self.spawn();
+    }
+
+    fn spawn(&mut self) {
         self.log_start = std::fs::metadata(&self.log).map_or(0, |log| log.len());
-        if shown_the_past && let Ok(resource) = self.lab.resource(self.kind) {
-            self.interceptor.show_stale(&resource.plural);
-        }
         let invocation = Invocation::new(&self.lab.binary)
             .args(["--bind-ip", "127.0.0.1", "--metrics-port", "0"])
             // Hetzner shows everything at once here, so the time for that need not be long.
@@ -296,8 +323,60 @@ impl<'l> Tenant<'l> {
         self.lab.api(self.kind, &self.namespace)
     }
 
+    /// Notes what there is at Hetzner, for telling afterwards what a phase has made.
+    fn look_around(&mut self) -> Result<()> {
+        self.known = state::ids(&self.cloud()?.to_string());
+        self.simulator.log().clear();
+        Ok(())
+    }
+
+    /// What the project at Hetzner consists of.
+    fn cloud(&self) -> Result<Value> {
+        let world = self.simulator.world();
+        let project = world.project(DEFAULT_TOKEN).context("the project")?;
+        Ok(serde_json::to_value(&project.resources)?)
+    }
+
+    /// How many creates Hetzner has accepted in this phase, also those whose answer was lost, by what they were sent to:
+    /// of objects, and of what objects consist of.
+    fn creates(&self) -> BTreeMap<String, usize> {
+        let mut creates = BTreeMap::new();
+        for entry in self.simulator.log().entries() {
+            let accepted = entry.status().is_some_and(|status| status / 100 == 2);
+            if entry.method != Method::POST || !accepted {
+                continue;
+            }
+            let path: Vec<_> = entry.path.split('/').filter(|s| !s.is_empty()).collect();
+            let what = match path[..] {
+                [collection] => collection.to_owned(),
+                [collection, _, "actions", command]
+                    if command.starts_with("add_") || command.starts_with("attach") =>
+                {
+                    format!("{collection}: {command}")
+                }
+                _ => continue,
+            };
+            *creates.entry(what).or_default() += 1;
+        }
+        creates
+    }
+
+    /// Fails when Hetzner has accepted more than one create of an object in this phase: no row makes two of a kind.
+    pub(super) fn check_creates(&self) -> Result<()> {
+        let creates = self.creates();
+        ensure!(creates.values().all(|count| *count < 2), "{creates:?}");
+        Ok(())
+    }
+
+    /// The id of the object at Hetzner, if it has one of its own.
+    pub(super) async fn id(&self) -> Result<Option<u64>> {
+        let object = self.objects()?.get_opt(&self.manifest.name_any()).await?;
+        Ok(object.as_ref().and_then(state::id))
+    }
+
     /// Does to the object what a phase is about.
     pub(super) async fn apply(&mut self, phase: &Phase) -> Result<()> {
+        self.look_around()?;
         let api = self.objects()?;
         let name = self.manifest.name_any();
         match phase.change {
@@ -344,17 +423,14 @@ impl<'l> Tenant<'l> {
             }
             _ => false,
         };
-        let cloud = {
-            let world = self.simulator.world();
-            let project = world.project(DEFAULT_TOKEN).context("the project")?;
-            serde_json::to_value(&project.resources)?
-        };
         state::text(Parts {
             namespace: &self.namespace,
             uid: self.uid.as_deref(),
             object: object.as_ref(),
             usage,
-            cloud,
+            cloud: self.cloud()?,
+            known: &self.known,
+            creates: self.creates(),
         })
     }
 
@@ -378,6 +454,41 @@ impl<'l> Tenant<'l> {
             // What an answer changes is there in a moment.
             let _ = timeout_at(look, self.interceptor.more_calls_than(calls)).await;
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Waits until the state is the expected one and remains so: also a provider that has just been started has seen
+    /// everything by then, and has nothing more to say.
+    pub(super) async fn comes_to_rest_as(
+        &self,
+        expected: &str,
+        phase: &Phase,
+        started: bool,
+    ) -> Result<()> {
+        let present = !matches!(phase.change, Change::Delete);
+        let end = Instant::now() + DEADLINE;
+        loop {
+            self.becomes(expected).await?;
+            if started {
+                self.at_work(present).await?;
+                ensure!(
+                    self.interceptor.has_shown_stale(),
+                    "the provider has not listed the past"
+                );
+            }
+            // One that has found everything as it should be since it was started waits for nothing of its own.
+            let content = started && present && self.is_managed();
+            let silence = if content { SHORT_SILENCE } else { SILENCE };
+            let silent = timeout(DEADLINE, self.silent(silence)).await;
+            silent.context("the provider does not come to rest")?;
+            self.check_alive()?;
+            if self.end_state().await? == expected {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < end,
+                "the state changes again and again, and so does not remain the end state"
+            );
         }
     }
 

@@ -83,9 +83,18 @@ pub struct ServerObservation {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub firewalls: Vec<i64>,
 
+    /// Those of the firewalls that the spec names or has named. Others have applied the rest, which
+    /// stays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_firewalls: Vec<i64>,
+
     /// Id of the placement group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub placement_group: Option<i64>,
+
+    /// Whether the spec names the placement group or has named it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_placement_group: bool,
 
     /// Ids of the attached volumes, in ascending order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -1,5 +1,6 @@
 //! Changes: their effect, their requests, and what is known after one that went wrong.
 
+use super::load_balancer::{CreateLoadBalancerRequest, CreatePublicNet};
 use super::*;
 
 #[tokio::test]
@@ -202,6 +203,35 @@ async fn a_failed_action_is_reported_with_its_own_code() {
     );
     let network = client.networks().change_protection(id, true).await.unwrap();
     assert_eq!(network.protection.delete, Some(true));
+}
+
+#[tokio::test]
+async fn a_create_whose_action_cannot_be_followed_has_an_unknown_outcome() {
+    let options = Options {
+        actions: ActionMode::Automatic(Duration::from_millis(5)),
+        ..Options::default()
+    };
+    let request = CreateLoadBalancerRequest {
+        name: "api".to_owned(),
+        labels: Labels::new(),
+        load_balancer_type: "lb11".to_owned(),
+        location: Some("fsn1".to_owned()),
+        network_zone: None,
+        algorithm: None,
+        public_net: CreatePublicNet::default(),
+    };
+    for (status, code) in [(401, "unauthorized"), (503, "unavailable")] {
+        let (simulator, client) = start(options.clone()).await;
+        let look = Fault::on(Method::GET, "/actions").always();
+        simulator
+            .faults()
+            .inject(look.answer(status, code, "not now"));
+        let error = client.load_balancers().make(&request).await.unwrap_err();
+        assert_eq!(error.class(), Class::OutcomeUnknown, "{status}");
+        simulator.faults().clear();
+        let found = client.load_balancers().by_name("api", NOW).await.unwrap();
+        assert_eq!(found.len(), 1, "{status}: it was made all the same");
+    }
 }
 
 #[tokio::test]

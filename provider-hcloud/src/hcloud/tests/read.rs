@@ -122,3 +122,74 @@ async fn a_list_that_was_on_its_way_does_not_undo_an_update() {
     held.release();
     assert_eq!(list.await.unwrap()[0].name, "new");
 }
+
+#[tokio::test]
+async fn who_can_do_without_prices_neither_waits_long_nor_asks_again_soon() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let hand = SteppedClock::new(Timestamp::now());
+    let client = client_at(&simulator.url(), DEFAULT_TOKEN, hand.clock());
+    let read_at = async || {
+        let list = client.pricing_if_known(HOUR).await;
+        list.map(|list| list.read_at)
+    };
+    let asked = || simulator.log().of(&Method::GET, "/pricing").len();
+
+    let held = simulator
+        .faults()
+        .inject(Fault::on(Method::GET, "/pricing").hold_before());
+    let waiting = tokio::spawn({
+        let client = client.clone();
+        async move { client.pricing_if_known(HOUR).await }
+    });
+    until("the price list is held", || held.hits() == 1).await;
+    hand.advance(Duration::from_secs(5));
+    assert_eq!(waiting.await.unwrap(), None);
+    held.release();
+    simulator.faults().clear();
+    assert_eq!((read_at().await, asked()), (None, 1));
+
+    hand.advance(Duration::from_secs(300));
+    let first = read_at().await;
+    assert!(first.is_some());
+    assert_eq!(read_at().await, first);
+    assert_eq!(asked(), 2);
+
+    hand.advance(HOUR + HOUR);
+    let refusal = Fault::on(Method::GET, "/pricing").always();
+    let refusal = refusal.answer(403, "forbidden", "not now");
+    simulator.faults().inject(refusal);
+    assert_eq!(read_at().await, first, "an old price is better than none");
+    assert_eq!(read_at().await, first);
+    assert_eq!(asked(), 4, "one more chance, and then none for a while");
+    client.pricing(HOUR).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn single_objects_are_read_by_themselves_until_the_list_is_cheaper() {
+    let simulator = Simulator::start(Options::default()).await.unwrap();
+    let hand = SteppedClock::new(Timestamp::now());
+    let client = client_at(&simulator.url(), DEFAULT_TOKEN, hand.clock());
+    let ids: Vec<u64> = (0..120)
+        .map(|n| foreign(&simulator, &format!("n{n}")))
+        .collect();
+    let read = async |id: u64, max_age: Duration| {
+        simulator.log().clear();
+        client.networks().by_id(id, max_age).await.unwrap().unwrap();
+        let log = simulator.log().entries();
+        let paths: Vec<_> = log.iter().map(|entry| entry.path.clone()).collect();
+        (paths.len(), paths.iter().all(|path| path == "/networks"))
+    };
+    assert_eq!(read(ids[0], HOUR).await, (3, true), "nothing is known");
+    let soon = Duration::from_secs(2);
+    hand.advance(soon * 2);
+    for id in &ids[..3] {
+        assert_eq!(read(*id, soon).await, (1, false));
+    }
+    assert_eq!(read(ids[3], soon).await, (3, true), "the list by now");
+    assert_eq!(read(ids[4], soon).await, (0, true), "which has all");
+    hand.advance(Duration::from_secs(10));
+    assert_eq!(read(ids[5], soon).await, (1, false));
+    hand.advance(HOUR);
+    let poll = Duration::from_secs(600);
+    assert_eq!(read(ids[6], poll).await, (3, true), "all are looked at");
+}

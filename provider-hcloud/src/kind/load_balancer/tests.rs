@@ -164,7 +164,7 @@ async fn a_refused_change_does_not_keep_others_from_being_made() {
     let error = balancers.update(&desired, &present).await.unwrap_err();
     assert!(error.to_string().contains("busy (locked)"), "{error}");
     assert!(
-        matches!(error.retry(), Retry::After(_)),
+        matches!(error.retry(), Retry::Patiently(_)),
         "{:?}",
         error.retry()
     );

@@ -204,7 +204,7 @@ async fn targets_of_others_hold_the_network_and_are_named() {
         "still used by targets with private addresses (label selector a=b, server {server})"
     );
     assert!(error.to_string().contains(&expected), "{error}");
-    assert!(matches!(error.retry(), Retry::After(_)));
+    assert!(matches!(error.retry(), Retry::Patiently(_)));
     assert_eq!(found(&project, &balancer).await.targets.len(), 2);
 
     objects.delete(id).await.unwrap();

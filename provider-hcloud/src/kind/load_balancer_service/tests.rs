@@ -13,9 +13,11 @@ use crate::{
         },
         object::ObjectsOfProject,
         part::PartsOfProject,
-        simulated::{self, absent, changed, made, named, project, recorded, resource, seen},
+        simulated::{
+            self, absent, changed, deleted, made, named, project, recorded, resource, seen,
+        },
     },
-    managed::{External, Retry},
+    managed::{External, Look, Retry},
 };
 
 fn services(project: &Project) -> PartsOfProject<LoadBalancerServices> {
@@ -49,7 +51,7 @@ async fn a_service_is_added_changed_in_every_field_and_removed() {
     let steps = [
         (
             json!({"destinationPort": 8443, "proxyProtocol": true}),
-            "destinationPort: desired 8443, observed 31443; proxyProtocol: desired true, observed false",
+            "destinationPort: desired 8443, observed 31443; proxyProtocol: desired true, observed false; healthCheck.port: desired 8443, observed 31443",
         ),
         (
             json!({"healthCheck": {"interval": 20}}),
@@ -57,7 +59,7 @@ async fn a_service_is_added_changed_in_every_field_and_removed() {
         ),
         (
             json!({"healthCheck": {"port": 6443, "timeout": 5, "retries": 2}}),
-            "healthCheck.port: desired 6443, observed 31443; healthCheck.timeout: desired 5, observed 10; healthCheck.retries: desired 2, observed 3",
+            "healthCheck.port: desired 6443, observed 8443; healthCheck.timeout: desired 5, observed 10; healthCheck.retries: desired 2, observed 3",
         ),
         (
             json!({"protocol": "http"}),
@@ -70,7 +72,7 @@ async fn a_service_is_added_changed_in_every_field_and_removed() {
         ),
         (
             json!({"healthCheck": {"protocol": "http"}}),
-            "healthCheck.protocol: desired http, observed tcp",
+            "healthCheck.protocol: desired http, observed tcp; healthCheck.port: desired 8443, observed 6443",
         ),
         (
             json!({"healthCheck": {"protocol": "http", "http": {"domain": "a.example", "path": "/healthz", "response": "ok", "statusCodes": ["3??", "204"], "tls": true}}}),
@@ -350,7 +352,7 @@ fn only_blocks_with_a_difference_are_sent_and_those_whole() {
         ),
         (
             json!({"protocol": "tcp", "destinationPort": 81}),
-            json!({"protocol": "tcp", "destination_port": 81}),
+            json!({"protocol": "tcp", "destination_port": 81, "health_check": {"protocol": "tcp", "port": 81, "interval": 15}}),
         ),
     ] {
         let wish = wish(&spec);
@@ -361,6 +363,71 @@ fn only_blocks_with_a_difference_are_sent_and_those_whole() {
         }
         assert_eq!(serde_json::to_value(request).unwrap(), whole, "{spec}");
     }
+}
+
+#[test]
+fn a_check_without_a_port_of_its_own_is_at_the_destination_port() {
+    let found = |check: i64| Service {
+        destination_port: Some(80),
+        health_check: Some(HealthCheck {
+            port: Some(check),
+            ..HealthCheck::default()
+        }),
+        ..Service::default()
+    };
+    let moved = "destinationPort: desired 81, observed 80";
+    let along = "destinationPort: desired 81, observed 80; healthCheck.port: desired 81, observed";
+    for (spec, observed, expected) in [
+        (json!({"destinationPort": 81}), 80, format!("{along} 80")),
+        // Somebody has the check elsewhere, and the spec says nothing of checks.
+        (json!({"destinationPort": 81}), 8, moved.to_owned()),
+        (json!({"destinationPort": 80}), 8, String::new()),
+        (
+            json!({"destinationPort": 81, "healthCheck": {}}),
+            80,
+            format!("{along} 80"),
+        ),
+        (
+            json!({"destinationPort": 81, "healthCheck": {"retries": 3}}),
+            8,
+            format!("{along} 8"),
+        ),
+        (
+            json!({"healthCheck": {}}),
+            8,
+            "healthCheck.port: desired 80, observed 8".to_owned(),
+        ),
+        (
+            json!({"destinationPort": 81, "healthCheck": {"port": 8}}),
+            8,
+            moved.to_owned(),
+        ),
+    ] {
+        let drift = wish::drift(&wish(&spec), &found(observed));
+        assert_eq!(
+            drift.to_string(),
+            expected,
+            "{spec} with a check at {observed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_service_with_a_spec_that_cannot_be_read_can_be_deleted() {
+    let (_simulator, project) = project().await;
+    let balancer = balancer(&project).await;
+    let services = services(&project);
+    let spec = json!({"protocol": "https", "listenPort": 443});
+    let present = made(&services, &service(&balancer, &spec).into()).await;
+    let mut broken = spec.clone();
+    broken["http"] = json!({"certificateIds": ["mine"]});
+    let broken = service(&balancer, &broken);
+    let kept = recorded(broken.clone(), &present);
+    assert!(services.observe(&kept, Look::Direct).await.is_err());
+    let going = recorded(deleted(broken), &present);
+    let found = seen(&services, &going).await;
+    services.delete(&going, &found).await.unwrap();
+    assert!(absent(&services, &going).await);
 }
 
 #[test]

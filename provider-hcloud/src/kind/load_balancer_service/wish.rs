@@ -151,7 +151,7 @@ pub(super) fn drift(wish: &Service, found: &Service) -> Drift {
             &found.redirect_http,
         );
     }
-    if let (Some(wish), Some(found)) = (&wish.health_check, &found.health_check) {
+    if let (Some(wish), Some(found)) = (&health_check(wish, found), &found.health_check) {
         check(
             &mut drift,
             "healthCheck.protocol",
@@ -199,6 +199,25 @@ pub(super) fn drift(wish: &Service, found: &Service) -> Drift {
         }
     }
     drift
+}
+
+/// The health check that is asked for. The API leaves the port of a check as it is when the destination port changes
+/// alone, so a check without a port of its own is asked for at the destination port, and one that the spec does not
+/// mention goes along if it was there.
+fn health_check(wish: &Service, found: &Service) -> Option<HealthCheck> {
+    let port = wish.destination_port.or(found.destination_port);
+    if let Some(check) = &wish.health_check {
+        return Some(HealthCheck {
+            port: check.port.or(port),
+            ..check.clone()
+        });
+    }
+    let seen = found.health_check.as_ref()?;
+    let goes_along = seen.port.is_some() && seen.port == found.destination_port;
+    goes_along.then(|| HealthCheck {
+        port,
+        ..HealthCheck::default()
+    })
 }
 
 fn check<T: PartialEq + Display>(
@@ -291,12 +310,12 @@ pub(super) fn change(wish: &Service, found: &Service, drift: &Drift) -> Service 
     {
         (http.certificates, http.redirect_http) = (None, None);
     }
-    let health_check = wish.health_check.as_ref().map(|wish| {
+    let check = health_check(wish, found).map(|wish| {
         let found = found.health_check.clone().unwrap_or_default();
-        let (asked, seen) = (wish.http.clone().unwrap_or_default(), found.http);
+        let (asked, seen) = (wish.http.unwrap_or_default(), found.http);
         let seen = seen.unwrap_or_default();
         let mut check = HealthCheck {
-            protocol: wish.protocol.clone().or(found.protocol),
+            protocol: wish.protocol.or(found.protocol),
             port: wish.port.or(found.port),
             interval: wish.interval.or(found.interval),
             timeout: wish.timeout.or(found.timeout),
@@ -314,12 +333,14 @@ pub(super) fn change(wish: &Service, found: &Service, drift: &Drift) -> Service 
     });
     let changes_protocol = drift.touches("protocol");
     let with_http = changes_protocol || drift.touches("http");
+    let with_check =
+        drift.touches("healthCheck") || changes_protocol && wish.health_check.is_some();
     Service {
         listen_port: found.listen_port,
         protocol,
         destination_port: wish.destination_port,
         proxyprotocol: wish.proxyprotocol,
         http: http.filter(|_| with_http && !tcp),
-        health_check: health_check.filter(|_| changes_protocol || drift.touches("healthCheck")),
+        health_check: check.filter(|_| with_check),
     }
 }

@@ -54,18 +54,25 @@ fn drift_names_each_field_that_differs_and_no_other() {
 
 #[test]
 fn a_range_that_does_not_grow_needs_a_replacement() {
-    let mut spec = spec();
-    spec.ip_range = Some("10.0.0.0/17".to_owned());
-    let drift = drift(&spec, &observed());
-    assert!(!drift.in_place());
-    assert_eq!(drift.replacement().as_deref(), Some("ipRange=10.0.0.0/17"));
+    for (observed_range, desired) in [
+        ("10.0.0.0/16", "10.0.0.0/17"),
+        ("10.1.0.0/16", "10.0.0.0/15"),
+    ] {
+        let (mut spec, mut observed) = (spec(), observed());
+        observed.ip_range = Some(observed_range.to_owned());
+        spec.ip_range = Some(desired.to_owned());
+        let drift = drift(&spec, &observed);
+        assert!(!drift.in_place());
+        assert_eq!(drift.replacement(), Some(format!("ipRange={desired}")));
+    }
 }
 
 #[test]
-fn a_range_grows_only_when_it_contains_the_old_one() {
+fn a_range_grows_only_at_its_end() {
     for (observed, desired, expected) in [
         ("10.0.0.0/16", "10.0.0.0/14", true),
-        ("10.3.0.0/16", "10.0.0.0/14", true),
+        ("10.3.0.0/16", "10.0.0.0/14", false),
+        ("10.0.0.0/16", "10.0.0.0/16", false),
         ("10.0.0.0/16", "10.0.0.0/17", false),
         ("10.0.0.0/16", "10.4.0.0/14", false),
         ("10.0.0.0/16", "172.16.0.0/12", false),

@@ -15,7 +15,7 @@ use crate::{
         server::Servers,
         simulated::{self, absent, changed, made, named, project, recorded, resource, seen},
     },
-    managed::Retry,
+    managed::{Retry, annotations},
 };
 
 fn entries(project: &Project) -> EntriesOfProject {
@@ -56,10 +56,28 @@ async fn live(project: &Project, fields: &Value, external_name: &str) {
         absent(&entries, &desired.clone().into()).await,
         "Hetzner's own name is no entry"
     );
+    let foretold = entries.foretell(&desired.clone().into()).await.unwrap();
+    assert_eq!(foretold.as_deref(), Some(external_name));
     let present = made(&entries, &desired.clone().into()).await;
     assert_eq!(present.external_name, external_name);
     assert_eq!(present.at_provider.dns_ptr.as_deref(), Some("a.example"));
     assert!(present.drift.is_empty(), "{}", present.drift);
+
+    let mut lost = (*deleted(&desired.clone().into())).clone();
+    let parameters = &mut lost.spec.for_provider;
+    parameters.server_id = None;
+    parameters.primary_ip_id = None;
+    parameters.load_balancer_id = None;
+    assert!(absent(&entries, &lost.clone().into()).await);
+    let name = (
+        annotations::CREATE_NAME.to_owned(),
+        external_name.to_owned(),
+    );
+    lost.metadata.annotations = Some([name].into());
+    assert_eq!(
+        seen(&entries, &lost.into()).await.external_name,
+        external_name
+    );
 
     let mut renamed = fields.clone();
     renamed["dnsPtr"] = json!("b.example");

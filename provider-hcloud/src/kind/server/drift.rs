@@ -27,6 +27,10 @@ pub(super) const SOLD_OUT: Duration = Duration::from_secs(300);
 pub(super) struct Facts {
     /// The server types, when the type is to change.
     pub(super) server_types: Vec<Arc<ServerType>>,
+    /// Firewalls that the spec names or has named.
+    pub(super) own_firewalls: BTreeSet<u64>,
+    /// Whether the spec names the placement group of the server, or has named it.
+    pub(super) own_placement_group: bool,
     /// Firewalls that apply to the server by its labels.
     pub(super) by_label: BTreeSet<u64>,
     /// Why an action of the creation failed.
@@ -43,11 +47,11 @@ pub(super) fn changes(
     facts: &Facts,
 ) -> Vec<Change> {
     let mut changes = networks(wish, server);
-    changes.extend(firewalls(wish, server, &facts.by_label));
+    changes.extend(firewalls(wish, server, facts));
     changes.extend(backups(wish, server));
     changes.extend(iso(wish, server));
     changes.extend(rescue(wish, server, marks));
-    changes.extend(placement_group(wish, server));
+    changes.extend(placement_group(wish, server, facts.own_placement_group));
     changes.extend(address(
         &IPV4,
         wish.ipv4,
@@ -115,30 +119,32 @@ fn network(index: usize, wish: &Attachment, server: &Server) -> Option<Change> {
     ))
 }
 
-/// The list of firewalls is complete, but for those that apply by label: whoever wrote that selector wants them.
-fn firewalls(wish: &Wish, server: &Server, by_label: &BTreeSet<u64>) -> Option<Change> {
-    let wanted = wish.firewalls.as_ref()?;
+/// What the spec named once is taken away when it no longer names it. What others have applied is theirs, and what
+/// applies by label cannot be taken away from a single server.
+fn firewalls(wish: &Wish, server: &Server, facts: &Facts) -> Option<Change> {
     let found: BTreeSet<u64> = server.public_net.firewalls.iter().map(|f| f.id).collect();
+    let wanted = wish.firewalls.clone().unwrap_or_default();
+    let surplus = surplus_firewalls(wish, server, &facts.own_firewalls);
+    let surplus: BTreeSet<u64> = surplus.difference(&facts.by_label).copied().collect();
     let missing = wanted.difference(&found).map(|id| Step::ApplyFirewall(*id));
-    let surplus = found.difference(wanted).filter(|id| !by_label.contains(id));
-    let steps: Vec<_> = missing
-        .chain(surplus.map(|id| Step::TakeFirewallAway(*id)))
-        .collect();
-    let (desired, found) = (list(wanted), list(found.difference(by_label)));
-    (!steps.is_empty()).then(|| Change::new("firewallIds", &desired, &found, Way::Now(steps)))
+    let leaving = surplus.iter().map(|id| Step::TakeFirewallAway(*id));
+    let steps: Vec<_> = missing.chain(leaving).collect();
+    let observed = list(wanted.intersection(&found).chain(&surplus));
+    (!steps.is_empty())
+        .then(|| Change::new("firewallIds", &list(&wanted), &observed, Way::Now(steps)))
 }
 
-/// The firewalls of a server that its spec does not name.
-pub(super) fn surplus_firewalls(wish: &Wish, server: &Server) -> Vec<u64> {
-    let found = server
-        .public_net
-        .firewalls
-        .iter()
-        .map(|firewall| firewall.id);
-    match &wish.firewalls {
-        Some(wanted) => found.filter(|id| !wanted.contains(id)).collect(),
-        None => Vec::new(),
-    }
+/// The firewalls of a server that its spec named, and does not name any more.
+pub(super) fn surplus_firewalls(
+    wish: &Wish,
+    server: &Server,
+    own: &BTreeSet<u64>,
+) -> BTreeSet<u64> {
+    let found = server.public_net.firewalls.iter().map(|found| found.id);
+    let is_wanted = |id: &u64| wish.firewalls.iter().flatten().any(|wanted| wanted == id);
+    found
+        .filter(|id| own.contains(id) && !is_wanted(id))
+        .collect()
 }
 
 fn backups(wish: &Wish, server: &Server) -> Option<Change> {
@@ -202,21 +208,19 @@ fn rescue(wish: &Wish, server: &Server, marks: &Marks<'_>) -> Option<Change> {
     Some(Change::new("rescue", &wanted, found, Way::Restart(steps)))
 }
 
-fn placement_group(wish: &Wish, server: &Server) -> Option<Change> {
-    let wanted = wish.placement_group?;
+fn placement_group(wish: &Wish, server: &Server, own: bool) -> Option<Change> {
+    let wanted = wish.placement_group;
     let found = server.placement_group.map(|group| group.id);
-    if found == Some(wanted) {
+    if found == wanted || wanted.is_none() && !own {
         return None;
     }
-    let mut steps = Vec::new();
-    if found.is_some() {
-        steps.push(Step::LeavePlacementGroup);
-    }
-    steps.push(Step::JoinPlacementGroup(wanted));
-    let found = found.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    let leave = found.map(|_| Step::LeavePlacementGroup);
+    let join = wanted.map(Step::JoinPlacementGroup);
+    let steps = leave.into_iter().chain(join).collect();
+    let (desired, found) = (list(wanted), list(found));
     Some(Change::new(
         "placementGroupId",
-        &wanted,
+        &desired,
         &found,
         Way::Off(steps),
     ))

@@ -1,11 +1,14 @@
 //! What is reported of a server.
 
-use std::net::Ipv6Addr;
+use std::{collections::BTreeSet, net::Ipv6Addr};
 
 use api::{Price, ServerImage, ServerObservation, ServerPrivateNet};
 use ipnet::Ipv6Net;
 
-use super::mark::{Marks, WITHOUT};
+use super::{
+    mark::{Marks, WITHOUT},
+    wish::Wish,
+};
 use crate::{
     hcloud::Server,
     kind::{report_id, report_time},
@@ -48,7 +51,12 @@ pub(super) fn report(
         primary_ipv6_id: ipv6.and_then(|ip| ip.id).map(report_id),
         private_nets: private_nets(server),
         firewalls: sorted(public.firewalls.iter().map(|firewall| firewall.id)),
+        own_firewalls: own_firewalls(server, before),
         placement_group: server.placement_group.map(|group| report_id(group.id)),
+        own_placement_group: before.is_some_and(|before| {
+            let same = before.placement_group == server.placement_group.map(|g| report_id(g.id));
+            same && before.own_placement_group
+        }),
         volumes: sorted(server.volumes.iter().copied()),
         load_balancers: sorted(server.load_balancers.iter().copied()),
         labels: server.labels.clone(),
@@ -77,6 +85,28 @@ pub(super) fn report(
         last_failed_creation: before.and_then(|before| before.last_failed_creation.clone()),
         created: report_time(server.created.as_deref()),
     }
+}
+
+/// Those firewalls of before that still apply.
+fn own_firewalls(server: &Server, before: Option<&ServerObservation>) -> Vec<i64> {
+    let own = before.map_or(&[][..], |before| &before.own_firewalls);
+    let found = server.public_net.firewalls.iter().map(|found| found.id);
+    sorted(found.filter(|id| own.contains(&report_id(*id))))
+}
+
+/// Takes in which firewalls and placement group the spec names: what it named once is left when it is no longer named.
+pub(super) fn count_own(report: &mut ServerObservation, wish: &Wish) {
+    let group = wish.placement_group.map(report_id);
+    report.own_placement_group |= group.is_some() && group == report.placement_group;
+    let wanted = wish.firewalls.iter().flatten().map(|id| report_id(*id));
+    let applied = wanted.filter(|id| report.firewalls.contains(id));
+    let own: BTreeSet<i64> = report
+        .own_firewalls
+        .iter()
+        .copied()
+        .chain(applied)
+        .collect();
+    report.own_firewalls = own.into_iter().collect();
 }
 
 /// Counts this server among those whose creation failed, once. How many there were before it.

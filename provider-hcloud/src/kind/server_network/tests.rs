@@ -140,7 +140,7 @@ async fn an_attachment_waits_for_a_locked_server_and_says_so() {
         error.to_string().contains("server is locked (locked)"),
         "{error}"
     );
-    assert!(matches!(error.retry(), Retry::After(_)) && !error.outcome_unknown());
+    assert!(matches!(error.retry(), Retry::Patiently(_)) && !error.outcome_unknown());
     simulator.faults().remove(locked.id());
     simulator
         .actions()

@@ -57,6 +57,7 @@ fn failed(age: i64) -> CreationMarks {
 const SAME: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: false,
+    unfinished: false,
     replacement: None,
     unfit: false,
     broken: false,
@@ -65,6 +66,16 @@ const SAME: Outside<'_> = Outside::Present {
 const DRIFTED: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: true,
+    unfinished: false,
+    replacement: None,
+    unfit: false,
+    broken: false,
+    late_init: false,
+};
+const UNFINISHED: Outside<'_> = Outside::Present {
+    external_name: "42",
+    drifted: true,
+    unfinished: true,
     replacement: None,
     unfit: false,
     broken: false,
@@ -73,6 +84,7 @@ const DRIFTED: Outside<'_> = Outside::Present {
 const FIXED: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: false,
+    unfinished: false,
     replacement: Some("image=debian-13"),
     unfit: true,
     broken: false,
@@ -81,6 +93,7 @@ const FIXED: Outside<'_> = Outside::Present {
 const FIXED_AND_DRIFTED: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: true,
+    unfinished: false,
     replacement: Some("image=debian-13"),
     unfit: true,
     broken: false,
@@ -89,6 +102,7 @@ const FIXED_AND_DRIFTED: Outside<'_> = Outside::Present {
 const SUCCEEDED: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: false,
+    unfinished: false,
     replacement: Some("userData=b"),
     unfit: false,
     broken: false,
@@ -97,6 +111,7 @@ const SUCCEEDED: Outside<'_> = Outside::Present {
 const BROKEN: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: true,
+    unfinished: false,
     replacement: None,
     unfit: false,
     broken: true,
@@ -105,6 +120,7 @@ const BROKEN: Outside<'_> = Outside::Present {
 const FILLABLE: Outside<'_> = Outside::Present {
     external_name: "42",
     drifted: true,
+    unfinished: false,
     replacement: None,
     unfit: false,
     broken: false,
@@ -425,6 +441,19 @@ fn when_the_external_resource_is_present() {
         ),
         ("up to date", SAME, |_| (), Step::Steady),
         ("drifted", DRIFTED, |_| (), Step::Update),
+        ("unfinished", UNFINISHED, |_| (), Step::Update),
+        (
+            "unfinished, update not allowed",
+            UNFINISHED,
+            |s| s.policies = Policies::new(&[Observe, Create]),
+            Step::Complete,
+        ),
+        (
+            "unfinished, neither update nor create allowed",
+            UNFINISHED,
+            |s| s.policies = Policies::new(&[Observe, Delete]),
+            Step::Steady,
+        ),
         (
             "drifted, update not allowed",
             DRIFTED,
@@ -541,8 +570,14 @@ fn what_cannot_be_changed_in_place_waits_for_an_approval_that_names_it() {
         (
             "what can be changed is changed first",
             FIXED_AND_DRIFTED,
-            |s| s.approved_replacement = Some("image=debian-13"),
+            |_| (),
             Step::Update,
+        ),
+        (
+            "what is to be replaced is not changed first: that may be held up",
+            FIXED_AND_DRIFTED,
+            |s| s.approved_replacement = Some("image=debian-13"),
+            Step::Replace,
         ),
         (
             "approved, but nothing may be deleted",

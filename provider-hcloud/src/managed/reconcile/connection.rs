@@ -1,8 +1,13 @@
 //! The connection Secret.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use k8s_openapi::{
+    ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
 use kube::{
     Api, Resource, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -10,7 +15,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::Pass;
+use super::{Pass, record::answered};
 use crate::managed::external::Connection;
 
 /// Type of the Secrets that Crossplane writes connection details to.
@@ -28,8 +33,8 @@ pub(super) enum Error {
 }
 
 impl Pass<'_> {
-    /// Adds connection details to the Secret that the spec names. What it holds already stays, and what this process
-    /// has published before is not written again.
+    /// Adds connection details to the Secret that the spec names. What else it holds stays. Like the external resource,
+    /// what was published is compared at every poll, and made again when somebody has changed or deleted it.
     pub(super) async fn publish(&self, connection: &Connection) -> Result<(), Error> {
         let Some(reference) = &self.object.spec().write_connection_secret_to_ref else {
             return Ok(());
@@ -40,7 +45,11 @@ impl Pass<'_> {
         let name = &reference.name;
         let hash = hash(name, connection);
         let progress = &self.reconciler.progress;
-        if progress.with(&self.uid, |progress| progress.published == Some(hash)) {
+        let now = self.reconciler.clock.elapsed();
+        let poll = self.reconciler.poll_interval(self.object.meta());
+        let published = progress.with(&self.uid, |progress| progress.published);
+        // The next poll may come a tenth early.
+        if published.is_some_and(|(held, at)| held == hash && now - at < poll - poll / 10) {
             return Ok(());
         }
         let namespace = self
@@ -57,51 +66,70 @@ impl Pass<'_> {
         let data = connection
             .iter()
             .map(|(key, value)| ((*key).to_owned(), ByteString(value.expose().to_vec())));
-        match secrets.get_opt(name).await.map_err(failed)? {
+        match answered(secrets.get_opt(name)).await.map_err(failed)? {
             None => {
-                let owner = self.before.controller_owner_ref(self.reconciler.names());
                 let secret = Secret {
                     metadata: ObjectMeta {
                         name: Some(name.clone()),
-                        owner_references: owner.map(|owner| vec![owner]),
+                        owner_references: Some(self.owned(None)),
                         ..ObjectMeta::default()
                     },
                     type_: Some(SECRET_TYPE.to_owned()),
                     data: Some(data.collect()),
                     ..Secret::default()
                 };
-                let created = secrets.create(&PostParams::default(), &secret).await;
+                let params = PostParams::default();
+                let created = answered(secrets.create(&params, &secret)).await;
                 created.map_err(failed)?;
             }
             Some(secret) if self.is_foreign(&secret) => return Err(Error::Foreign(name.clone())),
             Some(secret) => {
-                let stored = secret.data.unwrap_or_default();
-                let changed: serde_json::Map<_, _> = data
-                    .filter(|(key, value)| stored.get(key) != Some(value))
-                    .map(|(key, value)| (key, json!(value)))
-                    .collect();
+                let stored = secret.data.as_ref();
+                let differs = |(key, value): &(String, ByteString)| {
+                    stored.and_then(|stored| stored.get(key)) != Some(value)
+                };
+                let changed: BTreeMap<_, _> = data.filter(differs).collect();
+                let mut patch = json!({});
                 if !changed.is_empty() {
-                    let patch = Patch::Merge(json!({"data": changed}));
-                    let patched = secrets.patch(name, &PatchParams::default(), &patch).await;
+                    patch["data"] = json!(changed);
+                }
+                if controller(&secret).is_none() {
+                    patch["metadata"] = json!({
+                        "ownerReferences": self.owned(secret.metadata.owner_references),
+                        "resourceVersion": secret.metadata.resource_version,
+                    });
+                }
+                if patch != json!({}) {
+                    let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+                    let patched = answered(secrets.patch(name, &params, &patch)).await;
                     patched.map_err(failed)?;
                 }
             }
         }
-        progress.with(&self.uid, |progress| progress.published = Some(hash));
+        progress.with(&self.uid, |progress| progress.published = Some((hash, now)));
         Ok(())
     }
 
     /// A Secret that somebody else controls, or that nobody controls and is of another type.
     fn is_foreign(&self, secret: &Secret) -> bool {
-        let controller = secret
-            .owner_references()
-            .iter()
-            .find(|owner| owner.controller == Some(true));
-        match controller {
+        match controller(secret) {
             Some(owner) => owner.uid != self.uid,
             None => secret.type_.as_deref() != Some(SECRET_TYPE),
         }
     }
+
+    /// These owners, and the managed resource as the one that controls.
+    fn owned(&self, owners: Option<Vec<OwnerReference>>) -> Vec<OwnerReference> {
+        let mut owners = owners.unwrap_or_default();
+        owners.retain(|owner| owner.uid != self.uid);
+        owners.extend(self.before.controller_owner_ref(self.reconciler.names()));
+        owners
+    }
+}
+
+fn controller(secret: &Secret) -> Option<&OwnerReference> {
+    let owners = secret.owner_references();
+    owners.iter().find(|owner| owner.controller == Some(true))
 }
 
 fn hash(name: &str, connection: &Connection) -> u64 {

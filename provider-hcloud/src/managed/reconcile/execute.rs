@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use kube::core::ObjectMeta;
+use serde_json::{Value, json};
 use tracing::{debug, info, warn};
 
-use super::{Again, Pass, WriteError, within};
+use super::{Again, Call, Pass, WriteError, within};
 use crate::managed::{
     FINALIZER,
     annotations::{self, CreationMarks},
@@ -85,6 +86,11 @@ impl Pass<'_> {
                 self.late_initialize(&present).await
             }
             (Step::Update, Some(Observation::Present(present))) => self.update(&present).await,
+            (Step::Complete, Some(Observation::Present(mut present))) => {
+                present.drift.keep_completion();
+                self.object.keep_completion();
+                self.update(&present).await
+            }
             (Step::AwaitApproval, Some(Observation::Present(present))) => {
                 self.await_approval(&present).await
             }
@@ -99,6 +105,7 @@ impl Pass<'_> {
                 | Step::Record
                 | Step::LateInitialize
                 | Step::Update
+                | Step::Complete
                 | Step::AwaitApproval
                 | Step::Replace
                 | Step::Delete
@@ -134,10 +141,20 @@ impl Pass<'_> {
     }
 
     async fn create(&mut self, now: Timestamp) -> Result<Again, WriteError> {
+        let asked = self.reconciler.clock.elapsed();
+        let foretold = within(self.deadline, self.object.foretell()).await;
+        self.judge(&foretold, asked, Call::Unanswered);
+        let foretold = match foretold {
+            Ok(foretold) => foretold,
+            Err(error) => return self.uncreated(&error).await,
+        };
         // How an earlier create ended says nothing of this one, which may follow within the second.
         let mut metadata = self.with_finalizer();
+        let approval = annotations::get(self.object.meta(), annotations::REPLACE);
         metadata["annotations"] = json!({
+            annotations::REPLACED: approval,
             annotations::CREATE_PENDING: annotations::format_time(now),
+            annotations::CREATE_NAME: foretold,
             annotations::CREATE_SUCCEEDED: null,
             annotations::CREATE_FAILED: null,
         });
@@ -151,6 +168,7 @@ impl Pass<'_> {
             .progress
             .with(&self.uid, |progress| progress.delete_requested = false);
         let created = within(self.deadline, self.object.create()).await;
+        self.judge(&created, started, Call::Change);
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         self.mark(conditions::creating());
         match created {
@@ -163,6 +181,7 @@ impl Pass<'_> {
                     .patch_critical(json!({
                         annotations::EXTERNAL_NAME: external_name,
                         annotations::CREATE_SUCCEEDED: done,
+                        annotations::CREATE_NAME: null,
                     }))
                     .await;
                 // The name is found again when it cannot be recorded; what is told only now is not.
@@ -179,23 +198,27 @@ impl Pass<'_> {
             Err(error) => {
                 // Without an answer the create stays pending, and the next observations tell how it ended. The time to
                 // settle begins now: a create that was held up for long may be carried out in this very moment.
-                let outcome = if error.outcome_unknown() {
-                    annotations::CREATE_PENDING
-                } else {
-                    annotations::CREATE_FAILED
-                };
                 let ended = annotations::format_time(self.reconciler.clock.now());
-                self.patch_critical(json!({outcome: ended})).await?;
-                self.failed(
-                    "CannotCreateExternalResource",
-                    "create failed",
-                    &error,
-                    Some(conditions::creating()),
-                    self.doubted(error.retry()),
-                )
-                .await
+                let marks = if error.outcome_unknown() {
+                    json!({annotations::CREATE_PENDING: ended})
+                } else {
+                    json!({annotations::CREATE_FAILED: ended, annotations::CREATE_NAME: null})
+                };
+                self.patch_critical(marks).await?;
+                self.uncreated(&error).await
             }
         }
+    }
+
+    async fn uncreated(&mut self, error: &ExternalError) -> Result<Again, WriteError> {
+        self.failed(
+            "CannotCreateExternalResource",
+            "create failed",
+            error,
+            Some(conditions::creating()),
+            self.doubted(error.retry()),
+        )
+        .await
     }
 
     /// Finalizer, external name and, when a create had no answer, its success: in one write.
@@ -207,6 +230,7 @@ impl Pass<'_> {
         {
             info!(external_name = present.external_name, "Adopted");
             marks[annotations::CREATE_SUCCEEDED] = annotations::format_time(now).into();
+            marks[annotations::CREATE_NAME] = Value::Null;
         }
         let mut metadata = self.with_finalizer();
         metadata["annotations"] = marks;
@@ -220,6 +244,7 @@ impl Pass<'_> {
         self.want_fresh_look();
         self.mark_readiness(&present.readiness);
         let updated = within(self.deadline, self.object.update()).await;
+        self.judge(&updated, started, Call::Change);
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         if let Err(error) = updated {
             return self
@@ -265,12 +290,13 @@ impl Pass<'_> {
 
     /// Nothing is done unasked that would lose data.
     async fn await_approval(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
+        self.forget_approval().await?;
         self.mark_readiness(&present.readiness);
         let change = present.drift.replacement().unwrap_or_default();
         let text = format!(
-            "{}: this cannot be changed in place. To have the external resource deleted and created again, set the annotation {}: {change:?}",
+            "{}: this cannot be changed in place. To have the external resource deleted and created again, {}",
             present.drift,
-            annotations::REPLACE,
+            how_to_approve(self.object.meta(), &change),
         );
         self.failed(
             "CannotUpdateExternalResource",
@@ -280,6 +306,17 @@ impl Pass<'_> {
             Retry::OnChange,
         )
         .await
+    }
+
+    /// Whoever takes an approval that was used away may give it again.
+    async fn forget_approval(&mut self) -> Result<(), WriteError> {
+        let meta = self.object.meta();
+        let taken_away = annotations::get(meta, annotations::REPLACE).is_none();
+        if taken_away && annotations::get(meta, annotations::REPLACED).is_some() {
+            let patch = self.guarded(json!({"annotations": {annotations::REPLACED: null}}));
+            self.patch("forget an approval", &patch).await?;
+        }
+        Ok(())
     }
 
     /// Deletes, so that the next reconcile finds nothing and creates.
@@ -306,6 +343,7 @@ impl Pass<'_> {
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
         let deleted = within(self.deadline, self.object.delete()).await;
+        self.judge(&deleted, started, Call::Change);
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
         if let Err(error) = deleted {
             return self
@@ -337,10 +375,12 @@ impl Pass<'_> {
         if !present.drift.is_empty() {
             debug!(drift = %present.drift, "The policies do not allow to remove the differences");
         }
+        self.forget_approval().await?;
         self.mark_readiness(&present.readiness);
         let published = self.published(&present.connection).await;
         let unpublished = published.is_some();
-        self.mark(published.unwrap_or_else(|| success(&present.drift)));
+        let success = success(self.object.meta(), &present.drift);
+        self.mark(published.unwrap_or(success));
         let elapsed = self.reconciler.clock.elapsed();
         let ready = matches!(
             present.readiness,
@@ -450,6 +490,7 @@ fn name_of(step: &Step) -> &'static str {
         Step::Record => "record",
         Step::LateInitialize => "late_initialize",
         Step::Update => "update",
+        Step::Complete => "complete",
         Step::AwaitApproval => "await_approval",
         Step::Replace => "replace",
         Step::Delete => "delete",
@@ -459,13 +500,27 @@ fn name_of(step: &Step) -> &'static str {
 }
 
 /// All is well; what only a successor of the external resource will get is said.
-fn success(drift: &Drift) -> Statement {
+fn success(meta: &ObjectMeta, drift: &Drift) -> Statement {
     let success = conditions::reconcile_success();
     match drift.replacement() {
         Some(change) if !drift.needs_replacement() => success.with_message(&format!(
-            "{drift}: this takes effect when the external resource is created again. To have that done now, set the annotation {}: {change:?}",
-            annotations::REPLACE,
+            "{drift}: this takes effect when the external resource is created again. To have that done now, {}",
+            how_to_approve(meta, &change),
         )),
         Some(_) | None => success,
     }
+}
+
+/// What to do for a replacement; an approval that was used has to be given anew.
+fn how_to_approve(meta: &ObjectMeta, change: &str) -> String {
+    let used = annotations::get(meta, annotations::REPLACE) == Some(change);
+    let again = if used {
+        "remove the annotation of the last time and "
+    } else {
+        ""
+    };
+    format!(
+        "{again}set the annotation {}: {change:?}",
+        annotations::REPLACE
+    )
 }

@@ -7,17 +7,39 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
+use tracing::{debug, warn};
 
 use super::{Again, Pass, WriteError};
 use crate::managed::{
     FINALIZER, annotations,
     conditions::{self, Statement},
     events::Severity,
+    external::chain,
     stored::Stored,
 };
 
+const UPDATE_THE_STATUS: &str = "update the status";
+
 /// How often a write that must not be lost is tried.
 const CRITICAL_TRIES: u32 = 5;
+
+/// How long a write may take: what crossplane-runtime allows for them beyond the time for external calls.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// No answer within this time.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {} s", .0.as_secs())]
+struct Unanswered(Duration);
+
+/// The answer to a call of the API server, or the error that there was none in time.
+pub(super) async fn answered<T>(
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(kube::Error::Service(Unanswered(TIMEOUT).into())),
+    }
+}
 
 impl Pass<'_> {
     pub(super) fn want_fresh_look(&self) {
@@ -59,22 +81,38 @@ impl Pass<'_> {
             return Ok(again);
         }
         let failed = |source| WriteError {
-            doing: "update the status",
+            doing: UPDATE_THE_STATUS,
             source,
         };
         let object = self.object.encode().map_err(kube::Error::SerdeError);
-        let written = self
-            .api()
-            .replace_subresource(
-                "status",
-                &self.before.name_any(),
-                &PostParams::default(),
-                &object.map_err(failed)?,
-            )
-            .await
-            .map_err(failed)?;
-        self.wrote(written);
+        let object = object.map_err(failed)?;
+        let (api, name) = (self.api(), self.before.name_any());
+        let params = PostParams::default();
+        let written = answered(api.replace_subresource("status", &name, &params, &object)).await;
+        self.wrote(written.map_err(failed)?);
         Ok(again)
+    }
+
+    /// A write failed: a warning, a condition, another try. A conflict is no news: somebody else was quicker, the watch will
+    /// show what they wrote.
+    pub(super) async fn unwritten(&mut self, failure: &WriteError) -> Again {
+        if failure.status().is_some_and(|status| status.is_not_found()) {
+            return Again::OnChange;
+        }
+        if failure.status().is_some_and(|status| status.is_conflict()) {
+            debug!(doing = failure.doing, "Conflict");
+            return Again::BackOff;
+        }
+        let text = chain(failure);
+        warn!(error = text, "Cannot write to Kubernetes");
+        self.event(Severity::Warning, "CannotUpdateManagedResource", &text);
+        if failure.doing != UPDATE_THE_STATUS {
+            self.mark(conditions::reconcile_error(&text));
+            if let Err(failure) = self.write_status(Again::BackOff).await {
+                debug!(error = chain(&failure), "Cannot say so in the status");
+            }
+        }
+        Again::BackOff
     }
 
     pub(super) fn with_finalizer(&self) -> Value {
@@ -116,15 +154,10 @@ impl Pass<'_> {
         doing: &'static str,
         patch: &Value,
     ) -> Result<(), WriteError> {
-        let written = self
-            .api()
-            .patch(
-                &self.before.name_any(),
-                &PatchParams::default(),
-                &Patch::Merge(patch),
-            )
-            .await
-            .map_err(|source| WriteError { doing, source })?;
+        let (api, name) = (self.api(), self.before.name_any());
+        let (params, patch) = (PatchParams::default(), Patch::Merge(patch));
+        let written = answered(api.patch(&name, &params, &patch)).await;
+        let written = written.map_err(|source| WriteError { doing, source })?;
         // The answer carries the status as it is stored; ours is not written yet.
         *self.object.meta_mut() = written.metadata.clone();
         self.wrote(written);

@@ -30,7 +30,7 @@ use crate::{
     clock::SteppedClock,
     managed::{
         cache::Cache,
-        credentials::{Change, Config, SecretValue},
+        credentials::{Change, Config, SecretValue, standing::Standing},
         desired::Desired,
         erased,
         external::{Connector, Created, External, Identity, Present},
@@ -160,6 +160,10 @@ struct Outside {
     /// It is not finished yet.
     unfinished: bool,
     settling: bool,
+    /// Its name is known before it is created.
+    foretold: bool,
+    /// The credentials are refused.
+    refused: bool,
     /// How it was looked at.
     looks: Vec<Look>,
     /// What else happens in a create, and how it ends.
@@ -195,6 +199,14 @@ impl External for Things {
     ) -> Result<Observation<String>, ExternalError> {
         let mut outside = self.outside();
         outside.looks.push(look);
+        if outside.refused {
+            let refusal = Refusal {
+                message: "no".to_owned(),
+                changes_only: false,
+            };
+            let error = ExternalError::new("GET /things: no", Retry::OnChange);
+            return Err(error.refusing(Some(refusal)));
+        }
         if !outside.exists {
             return Ok(Observation::Absent);
         }
@@ -223,6 +235,10 @@ impl External for Things {
             .connection
             .insert("address", SecretValue::new(b"10.0.0.1".to_vec()));
         Ok(Observation::Present(present))
+    }
+
+    async fn foretell(&self, _: &Desired<Thing>) -> Result<Option<String>, ExternalError> {
+        Ok(self.outside().foretold.then(|| "7".to_owned()))
     }
 
     async fn create(&self, desired: &Desired<Thing>) -> Result<Created, ExternalError> {
@@ -311,6 +327,8 @@ impl Stage {
             broken: None,
             unfinished: false,
             settling: false,
+            foretold: false,
+            refused: false,
             looks: Vec::new(),
             on_create: Box::new(|| Ok(())),
         })));
@@ -365,6 +383,15 @@ impl Stage {
             serde_json::from_value(thing["status"]["conditions"].clone()).unwrap();
         let found = conditions.into_iter().find(|c| c.type_ == type_);
         found.unwrap()
+    }
+
+    /// Somebody deletes the thing, which the process before this one has created.
+    fn delete_what_exists(&self) {
+        self.things.outside().exists = true;
+        let metadata = &mut self.cluster.state().thing["metadata"];
+        metadata["finalizers"] = json!([FINALIZER]);
+        metadata["annotations"] = json!({annotations::EXTERNAL_NAME: "7"});
+        metadata["deletionTimestamp"] = json!("2026-11-21T08:00:00Z");
     }
 
     /// The reasons of all events, when everything is over.
@@ -773,4 +800,252 @@ async fn a_corrected_secret_concerns_those_who_use_it() {
     assert!(credentials.concerns(&change, Some("team"), &stage.summary()));
     let config = credentials.resolve("team", &thing.spec.managed.provider_config_ref);
     assert_eq!(config.await.unwrap().secret.expose(), b"new");
+}
+
+#[tokio::test]
+async fn what_is_deleted_with_its_namespace_goes_though_nothing_can_be_created_there() {
+    let stage = Stage::new();
+    stage.cluster.state().terminating = true;
+    stage.delete_what_exists();
+    stage.reconcile().await;
+    assert_eq!(stage.condition("Ready").reason, "Deleting");
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().deletes, 1);
+    let thing: Thing = stage.stored();
+    assert!(thing.finalizers().is_empty(), "{:?}", thing.finalizers());
+}
+
+#[tokio::test]
+async fn what_is_deleted_after_its_credentials_is_deleted_with_those_that_were_used_last() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    let mut changes = stage.reconciler.credentials.changes();
+    stage.cluster.delete_secret();
+    let change = tokio::time::timeout(Duration::from_secs(20), changes.recv());
+    change.await.expect("a change is announced").unwrap();
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced
+            .message
+            .starts_with("connect failed: cannot get Secret system/token"),
+        "nothing else is done with them: {synced:?}"
+    );
+    stage.delete_what_exists();
+    stage.reconcile().await;
+    assert_eq!(stage.things.outside().deletes, 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_without_credentials_says_what_to_do() {
+    let stage = Stage::new();
+    stage.cluster.state().secret = Value::Null;
+    stage.delete_what_exists();
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced.message.contains("spec.providerConfigRef"),
+        "{synced:?}"
+    );
+    assert_eq!(stage.things.outside().deletes, 0);
+}
+
+#[tokio::test]
+async fn the_configuration_hears_when_its_credentials_are_refused_and_accepted() {
+    let stage = Stage::new();
+    let credentials = Arc::clone(&stage.reconciler.credentials);
+    let thing: Thing = stage.stored();
+    let config = ConfigKey::new(thing.spec.managed.provider_config_ref, "team");
+    stage.reconcile().await;
+    stage.things.outside().refused = true;
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert_eq!(synced.message, "observe failed: GET /things: no");
+    let refused = Standing::Refused("no".to_owned());
+    assert_eq!(credentials.standing(&config).await, refused);
+
+    // What is shared may have been seen before: only what was seen since will do.
+    stage.things.outside().refused = false;
+    stage.hand.advance(Duration::from_secs(7));
+    stage.reconcile().await;
+    let max_age = Duration::from_secs(7);
+    assert_eq!(
+        stage.things.outside().looks.last(),
+        Some(&Look::Shared { max_age })
+    );
+    assert_eq!(credentials.standing(&config).await, Standing::Usable);
+
+    stage.cluster.delete_secret();
+    let mut changes = credentials.changes();
+    changes.recv().await.unwrap();
+    let missing = credentials.standing(&config).await;
+    assert!(matches!(&missing, Standing::Missing(why) if why.contains("does not exist")));
+}
+
+#[tokio::test]
+async fn a_name_that_is_known_before_is_kept_until_the_create_has_a_result() {
+    let created: fn() -> Result<(), ExternalError> = || Ok(());
+    let refused = || Err(ExternalError::new("no", Retry::BackOff));
+    let unanswered = || Err(ExternalError::with_unknown_outcome("no answer"));
+    for (result, kept) in [(created, None), (refused, None), (unanswered, Some("7"))] {
+        let stage = Stage::new();
+        stage.things.outside().foretold = true;
+        let cluster = stage.cluster.clone();
+        stage.things.outside().on_create = Box::new(move || {
+            let annotations = cluster.state().thing["metadata"]["annotations"].clone();
+            assert_eq!(annotations[annotations::CREATE_NAME], "7");
+            assert_eq!(annotations[annotations::EXTERNAL_NAME], Value::Null);
+            result()
+        });
+        stage.reconcile().await;
+        assert_eq!(stage.things.outside().creates, 1);
+        let name = stage.annotation(annotations::CREATE_NAME);
+        assert_eq!(name.as_deref(), kept);
+    }
+
+    // It was made after all.
+    let stage = Stage::new();
+    stage.things.outside().foretold = true;
+    stage.things.outside().on_create = Box::new(unanswered);
+    stage.reconcile().await;
+    stage.things.outside().exists = true;
+    stage.reconcile().await;
+    assert_eq!(stage.annotation(annotations::CREATE_NAME), None);
+    assert!(stage.annotation(annotations::EXTERNAL_NAME).is_some());
+}
+
+#[tokio::test]
+async fn a_write_that_is_refused_is_reported() {
+    let stage = Stage::new();
+    stage.cluster.state().forbidden = Some(annotations::CREATE_PENDING);
+    let action = stage.reconcile().await;
+    assert_eq!(action, Action::requeue(Duration::from_secs(1)));
+    assert_eq!(stage.things.outside().creates, 0);
+    let synced = stage.condition("Synced");
+    assert_eq!(synced.reason, "ReconcileError");
+    assert!(
+        synced.message.starts_with("cannot announce the creation: ")
+            && synced.message.contains("Forbidden"),
+        "{synced:?}"
+    );
+    let writes = stage.cluster.state().writes.len();
+    stage.reconcile().await;
+    assert_eq!(stage.cluster.state().writes.len(), writes);
+    let events = stage.events().await;
+    assert_eq!(events, ["CannotUpdateManagedResource"; 2]);
+}
+
+#[tokio::test]
+async fn the_connection_secret_is_compared_at_every_poll_and_made_again() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["writeConnectionSecretToRef"] = json!({"name": "login"});
+    stage.reconcile().await;
+    stage.reconcile().await;
+    let published = |stage: &Stage| stage.cluster.state().published.clone();
+    assert_eq!(published(&stage), ["password", "address"]);
+    let poll = Duration::from_secs(600);
+    for _ in 0..3 {
+        let reads = stage.cluster.state().connection_reads;
+        for _ in 0..3 {
+            stage.reconcile().await;
+        }
+        assert_eq!(stage.cluster.state().connection_reads, reads);
+        stage.hand.advance(poll);
+        stage.reconcile().await;
+        assert_eq!(stage.cluster.state().connection_reads, reads + 1);
+    }
+    assert_eq!(published(&stage).len(), 2, "what is there is not written");
+
+    let held = stage.cluster.state().connection["data"]["address"].take();
+    stage.hand.advance(poll);
+    stage.reconcile().await;
+    assert_eq!(stage.cluster.state().connection["data"]["address"], held);
+    stage.cluster.state().connection = Value::Null;
+    stage.hand.advance(poll);
+    stage.reconcile().await;
+    let connection = stage.cluster.state().connection.clone();
+    assert_eq!(connection["data"]["address"], held);
+    assert_eq!(connection["metadata"]["ownerReferences"][0]["uid"], "u-1");
+}
+
+#[tokio::test]
+async fn a_connection_secret_that_nobody_controls_is_taken_over_with_its_other_owners() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["writeConnectionSecretToRef"] = json!({"name": "login"});
+    let owner = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "other", "uid": "o-1"});
+    stage.cluster.state().connection = json!({
+        "metadata": {"name": "login", "ownerReferences": [owner], "resourceVersion": "3"},
+        "type": "connection.crossplane.io/v1alpha1",
+        "data": {"more": "eA=="},
+    });
+    stage.reconcile().await;
+    let connection = stage.cluster.state().connection.clone();
+    let owners = &connection["metadata"]["ownerReferences"];
+    assert_eq!(owners[0], owner);
+    assert_eq!(
+        (&owners[1]["uid"], &owners[1]["controller"]),
+        (&json!("u-1"), &json!(true))
+    );
+    assert_eq!(connection["data"]["more"], "eA==");
+    assert!(!connection["data"]["password"].is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_an_answer_is_given_up_and_nothing_is_created() {
+    let stage = Stage::new();
+    stage.cluster.state().unanswered = Some(annotations::CREATE_PENDING);
+    let reconcile = tokio::time::timeout(Duration::from_secs(31), stage.reconcile());
+    let action = reconcile.await.expect("it is given up");
+    assert_eq!(action, Action::requeue(Duration::from_secs(1)));
+    assert_eq!(stage.things.outside().creates, 0);
+    let synced = stage.condition("Synced");
+    assert!(
+        synced.message.contains("no answer within 30 s"),
+        "{synced:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_approval_is_for_one_replacement_until_it_is_given_anew() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["forProvider"]["color"] = json!("red");
+    let by_hand = |stage: &Stage| stage.things.outside().color = Some("blue".to_owned());
+    let approve = |stage: &Stage, approval: Value| {
+        let patch = &mut stage.cluster.state().thing["metadata"]["annotations"];
+        patch["crossplane.io/replace"] = approval;
+    };
+    stage.reconcile().await;
+    by_hand(&stage);
+    approve(&stage, json!("color=red"));
+    for _ in 0..3 {
+        stage.reconcile().await;
+    }
+    let counts = |stage: &Stage| {
+        let outside = stage.things.outside();
+        (outside.deletes, outside.creates)
+    };
+    assert_eq!(counts(&stage), (1, 2));
+    assert_eq!(stage.condition("Synced").status, api::ConditionStatus::True);
+
+    by_hand(&stage);
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced
+            .message
+            .contains("remove the annotation of the last time and set"),
+        "{synced:?}"
+    );
+    approve(&stage, json!(""));
+    stage.reconcile().await;
+    assert_eq!(counts(&stage), (1, 2));
+    assert_eq!(stage.annotation(annotations::REPLACED), None);
+    approve(&stage, json!("color=red"));
+    for _ in 0..3 {
+        stage.reconcile().await;
+    }
+    assert_eq!(counts(&stage), (2, 3));
+    let writes = stage.cluster.state().writes.len();
+    stage.reconcile().await;
+    assert_eq!(stage.cluster.state().writes.len(), writes);
 }

@@ -9,7 +9,7 @@ use kube::{
 use serde_json::json;
 use tracing::{error, warn};
 
-use super::Reconciler;
+use super::{Reconciler, record::answered};
 use crate::managed::{
     annotations, conditions,
     events::Severity,
@@ -30,7 +30,7 @@ impl Reconciler {
         let severity = Severity::Warning;
         self.recorder
             .record(reference, severity, reason, &message, external_name);
-        if let Err(error) = self.mark_undecodable(meta, &message).await {
+        if let Err(error) = answered(self.mark_undecodable(meta, &message)).await {
             warn!(%error, resource = name, "Cannot report an object that cannot be decoded");
         }
         Action::await_change()

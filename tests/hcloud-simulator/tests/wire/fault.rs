@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use hcloud_simulator::{DEFAULT_TOKEN, Fault, Options, Simulator, SteppedClock, log::Outcome};
+use hcloud_simulator::{
+    ActionMode, DEFAULT_TOKEN, Fault, Options, Simulator, SteppedClock, log::Outcome,
+};
 use http::Method;
 use jiff::Timestamp;
 use serde_json::json;
@@ -112,6 +114,58 @@ async fn a_lost_answer_leaves_the_effect_and_a_closed_connection_does_not() {
         outcomes,
         [Outcome::Closed, Outcome::Closed, Outcome::Answered(409)]
     );
+}
+
+#[tokio::test]
+async fn a_stale_list_shows_what_was_there_some_time_ago() {
+    let steps = SteppedClock::new(Timestamp::UNIX_EPOCH);
+    let options = Options {
+        clock: steps.clock(),
+        actions: ActionMode::Automatic(Duration::from_secs(2)),
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).await.unwrap();
+    let client = Client::new(&simulator);
+    let names = async || {
+        let body = client.get("/networks").await.body;
+        let networks = body["networks"].as_array().unwrap().clone();
+        let text = |network: &serde_json::Value| {
+            let ip_range = network["ip_range"].as_str().unwrap();
+            format!("{} {ip_range}", network["name"].as_str().unwrap())
+        };
+        networks.iter().map(text).collect::<Vec<_>>()
+    };
+    let second = || steps.advance(Duration::from_secs(1));
+    client.create_network("old", "10.0.0.0/16").await;
+    second();
+    let stale = Fault::on(Method::GET, "/networks")
+        .always()
+        .stale(Duration::from_secs(3));
+    simulator.faults().inject(stale);
+    let id = client.create_network("new", "10.1.0.0/16").await;
+    assert_eq!(names().await, ["old 10.0.0.0/16"]);
+    let one = client.get(&format!("/networks/{id}")).await;
+    assert_eq!(one.status, 200, "the fault is about the list only");
+    let labelled = client.get("/networks?label_selector=!none").await;
+    assert_eq!(labelled.body["networks"].as_array().unwrap().len(), 1);
+
+    second();
+    let range = json!({ "ip_range": "10.0.0.0/8" });
+    let path = format!("/networks/{id}/actions/change_ip_range");
+    let grow = client.post(&path, range).await;
+    assert_eq!(grow.status, 201, "{}", grow.text);
+    second();
+    assert_eq!(names().await, ["old 10.0.0.0/16"]);
+    second();
+    assert_eq!(
+        names().await,
+        ["old 10.0.0.0/16", "new 10.1.0.0/16"],
+        "the action has ended, and its end is not three seconds old"
+    );
+    steps.advance(Duration::from_secs(3));
+    assert_eq!(names().await, ["old 10.0.0.0/16", "new 10.0.0.0/8"]);
+    let injection = &simulator.faults().injections()[0];
+    assert_eq!(injection.hits(), 5);
 }
 
 #[tokio::test]

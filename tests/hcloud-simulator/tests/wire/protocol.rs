@@ -171,6 +171,36 @@ async fn the_budget_of_a_project_is_counted_down_refused_and_refilled() {
 }
 
 #[tokio::test]
+async fn requests_that_no_token_lets_in_count_but_not_against_a_project() {
+    let options = Options {
+        rate_limit: RateLimit {
+            limit: 2,
+            interval: Duration::from_secs(3600),
+        },
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).await.unwrap();
+    let client = Client::new(&simulator);
+    let missing = client.with_token(None).get("/networks").await;
+    assert_eq!(missing.refusal(), (401, "unauthorized"));
+    assert_eq!(missing.header("ratelimit-remaining"), "1");
+    let wrong = client.with_token(Some("wrong"));
+    assert_eq!(
+        wrong.get("/networks").await.refusal(),
+        (401, "unauthorized")
+    );
+    assert_eq!(
+        wrong.get("/networks").await.refusal(),
+        (429, "rate_limit_exceeded")
+    );
+    let answer = client.get("/networks").await;
+    assert_eq!(
+        (answer.status, answer.header("ratelimit-remaining")),
+        (200, "1")
+    );
+}
+
+#[tokio::test]
 async fn bodies_that_are_not_json_and_fields_that_are_wrong_are_told_apart() {
     let simulator = Simulator::start(Options::default()).await.unwrap();
     let client = Client::new(&simulator);

@@ -50,6 +50,7 @@ pub(super) fn set_up(situation: &Situation<'_>) -> Assessment {
     }
     let done = Step::Mark(vec![(SETUP, None)]);
     assessment.take(difference("setup", "done", "pending"), [done]);
+    assessment.drift = assessment.drift.into_completion();
     assessment
 }
 

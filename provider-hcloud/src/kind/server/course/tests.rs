@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     hcloud::ServerType,
     kind::server::drift::tests::{server, wish},
-    managed::Retry,
+    managed::{Remedy, Retry},
 };
 
 /// The server of these tests was created at eight.
@@ -104,6 +104,11 @@ fn a_new_server_is_set_up_step_by_step_from_wherever_it_is() {
         let assessment = now(&spec, &pending(&observed));
         assert_eq!(told(&assessment), expected, "{name}");
         assert_eq!(state(&assessment.readiness), "creating", "{name}");
+        let remedies = assessment.drift.iter().map(|d| d.remedy);
+        assert!(
+            remedies.eq(vec![Remedy::Completion; assessment.drift.iter().len()]),
+            "{name}: it belongs to the creation"
+        );
     }
 }
 

@@ -57,9 +57,15 @@ fn known() -> Vec<Arc<ServerType>> {
 }
 
 fn differences(spec: &Value, observed: &Value) -> Vec<String> {
+    differences_of(spec, observed, false)
+}
+
+fn differences_of(spec: &Value, observed: &Value, own_placement_group: bool) -> Vec<String> {
     let (wish, server) = (wish(spec), server(observed));
     let facts = Facts {
         server_types: known(),
+        own_firewalls: BTreeSet::from([4, 9]),
+        own_placement_group,
         by_label: BTreeSet::from([9]),
         ..Facts::default()
     };
@@ -153,7 +159,7 @@ fn networks_are_attached_detached_and_moved() {
 }
 
 #[test]
-fn firewalls_that_apply_by_label_stay() {
+fn firewalls_of_others_stay() {
     let with = |ids: &[u64]| {
         let firewalls: Vec<_> = ids.iter().map(|id| json!({"id": id})).collect();
         json!({"public_net": {"firewalls": firewalls}})
@@ -177,6 +183,19 @@ fn firewalls_that_apply_by_label_stay() {
             with(&[4]),
             &["firewallIds: desired none, observed 4 -> Now([TakeFirewallAway(4)])"],
         ),
+        (
+            "no list any more",
+            json!({}),
+            with(&[4]),
+            &["firewallIds: desired none, observed 4 -> Now([TakeFirewallAway(4)])"],
+        ),
+        (
+            "applied by others",
+            json!({"firewallIds": ["3"]}),
+            with(&[3, 5]),
+            &[],
+        ),
+        ("never managed", json!({}), with(&[5]), &[]),
     ]);
 }
 
@@ -270,6 +289,14 @@ fn backups_the_drive_and_the_rescue_system_are_changed_in_place() {
             )],
         ),
     ]);
+}
+
+#[test]
+fn only_a_placement_group_that_the_spec_named_is_left() {
+    let grouped = json!({"placement_group": {"id": 5}});
+    let left = ["placementGroupId: desired none, observed 5 -> Off([LeavePlacementGroup])"];
+    assert_eq!(differences_of(&json!({}), &grouped, true), left);
+    assert!(differences_of(&json!({}), &grouped, false).is_empty());
 }
 
 #[test]

@@ -60,7 +60,7 @@ async fn firewall(stage: &Stage, name: &str, spec: &Value) -> String {
 }
 
 #[tokio::test]
-async fn firewalls_are_applied_and_taken_away_but_for_those_that_apply_by_label() {
+async fn firewalls_are_applied_and_taken_away_but_for_those_of_others() {
     let stage = Stage::new().await;
     let by_label = firewall(&stage, "label", &json!({"labelSelectors": ["tier=a"]})).await;
     let first = firewall(&stage, "first", &json!({})).await;
@@ -90,9 +90,16 @@ async fn firewalls_are_applied_and_taken_away_but_for_those_that_apply_by_label(
         [format!("firewallIds: desired {second}, observed {first}")]
     );
     assert_eq!(ids(&one), sorted(vec![by_label.clone(), second]));
-    one.set(&json!({"firewallIds": []}));
+    let by_hand: Id = firewall(&stage, "hand", &json!({})).await.parse().unwrap();
+    let firewalls = stage.project.client.firewalls();
+    let target = Target::server(one.id());
+    firewalls.apply(by_hand, &[target]).await.unwrap();
+    stage.project.client.servers().doubt(one.id());
+    assert!(stage.settle(&mut one).await.is_empty(), "not ours");
+    one.set(&json!({"firewallIds": null}));
     stage.settle(&mut one).await;
-    assert_eq!(ids(&one), [by_label]);
+    assert_eq!(ids(&one), sorted(vec![by_label, by_hand.to_string()]));
+    assert!(one.report().own_firewalls.is_empty());
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ async fn a_server_is_shut_down_before_its_deletion_when_the_spec_says_so() {
             error.to_string().contains("shuts down before its deletion"),
             "{error}"
         );
-        assert!(matches!(error.retry(), Retry::After(_)));
+        assert!(matches!(error.retry(), Retry::Patiently(_)));
         stage.crash();
         if !obeys {
             stage.hand.advance(Duration::from_secs(29));
@@ -105,7 +105,7 @@ async fn a_server_that_does_not_run_yet_is_given_its_time_and_asked_when_it_runs
         stage.create(&mut one).await.unwrap();
         stage.simulator.log().clear();
         let error = stage.delete(&mut one).await.unwrap_err();
-        assert!(matches!(error.retry(), Retry::After(_)), "{error}");
+        assert!(matches!(error.retry(), Retry::Patiently(_)), "{error}");
         assert_eq!(stage.calls(), ["PUT /servers/*"]);
         stage.hand.advance(Duration::from_secs(29));
         if starts {

@@ -245,6 +245,10 @@ async fn a_placement_group_is_joined_with_the_server_off_and_it_is_started_again
     assert_eq!(stage.commands(), expected);
     assert_eq!(stage.power(&one), Power::Running);
     assert_eq!(one.report().placement_group.unwrap().to_string(), group);
+    one.set(&json!({"placementGroupId": null}));
+    stage.settle(&mut one).await;
+    assert_eq!(one.report().placement_group, None);
+    assert_eq!(stage.power(&one), Power::Running);
     assert_eq!(label(&stage.server(one.id()), MAINTENANCE), None);
 }
 

@@ -31,10 +31,18 @@ pub(super) struct State {
     pub(super) conflict: bool,
     /// Writes to the managed resource that say this are forbidden.
     pub(super) forbidden: Option<&'static str>,
+    /// The connection Secret, as it is stored.
+    pub(super) connection: Value,
+    /// How often it was read.
+    pub(super) connection_reads: usize,
     /// The keys of connection Secrets that were written.
     pub(super) published: Vec<String>,
     /// Nothing is answered.
     pub(super) silent: bool,
+    /// What says this is not answered.
+    pub(super) unanswered: Option<&'static str>,
+    /// The namespace is being deleted: nothing can be created in it.
+    pub(super) terminating: bool,
     watchers: Vec<mpsc::UnboundedSender<Value>>,
 }
 
@@ -47,8 +55,12 @@ impl Cluster {
             events: Vec::new(),
             conflict: false,
             forbidden: None,
+            connection: Value::Null,
+            connection_reads: 0,
             published: Vec::new(),
             silent: false,
+            unanswered: None,
+            terminating: false,
             watchers: Vec::new(),
         })))
     }
@@ -66,6 +78,15 @@ impl Cluster {
         state.secret = secret;
     }
 
+    /// Deletes the Secret and tells whoever watches it.
+    pub(super) fn delete_secret(&self) {
+        let mut state = self.state();
+        let secret = std::mem::take(&mut state.secret);
+        for watcher in &state.watchers {
+            let _ = watcher.send(json!({"type": "DELETED", "object": secret}));
+        }
+    }
+
     pub(super) fn client(&self) -> Client {
         let cluster = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
@@ -73,8 +94,10 @@ impl Cluster {
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await?.to_bytes();
-                let body = serde_json::from_slice(&body).unwrap_or_default();
-                if cluster.state().silent {
+                let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+                let unanswered = cluster.state().unanswered;
+                let body_says = |text: &str| body.to_string().contains(text);
+                if cluster.state().silent || unanswered.is_some_and(body_says) {
                     return std::future::pending().await;
                 }
                 let watch = parts.uri.query().is_some_and(|q| q.contains("watch=true"));
@@ -103,21 +126,33 @@ impl State {
                 }
                 streamed(receiver)
             }
-            Method::GET if path.contains("/secrets/") => failure(404, "NotFound"),
+            Method::GET if path.contains("/secrets/") => {
+                self.connection_reads += 1;
+                match &self.connection {
+                    Value::Null => failure(404, "NotFound"),
+                    connection => whole(200, connection),
+                }
+            }
             Method::GET => {
                 let secrets = path.ends_with("/secrets");
-                let items: Vec<_> = secrets.then_some(&self.secret).into_iter().collect();
+                let items: Vec<_> = (secrets && !self.secret.is_null())
+                    .then_some(&self.secret)
+                    .into_iter()
+                    .collect();
                 whole(
                     200,
                     &json!({"metadata": {"resourceVersion": "1"}, "items": items}),
                 )
             }
+            Method::POST if self.terminating => failure(403, "Forbidden"),
             _ => {
                 if let Some(reason) = body["reason"].as_str() {
                     self.events.push(reason.to_owned());
                 }
-                if let Some(data) = body["data"].as_object() {
-                    self.published.extend(data.keys().cloned());
+                if path.contains("/secrets") {
+                    let data = body["data"].as_object().into_iter().flatten();
+                    self.published.extend(data.map(|(key, _)| key.clone()));
+                    merge(&mut self.connection, body.clone());
                 }
                 whole(201, &body)
             }

@@ -319,15 +319,16 @@ pub(super) fn route(network: &Network, route: &NetworkRoute) -> Result<(), Viola
     }
 }
 
-/// Whether a network's range may become `range`.
+/// Whether a network's range may become `range`: addresses are only added at its end.
 pub(super) fn extension(network: &Network, range: Ipv4Net) -> Result<(), Violation> {
-    if range.contains(&network.ip_range) {
+    let first = network.ip_range.network();
+    if range.network() == first && range.contains(&network.ip_range) {
         Ok(())
     } else {
         Err(invalid(
             "ip_range",
             format!(
-                "{range} does not contain {}: a network can only grow",
+                "{range} is not {} with a shorter prefix: a network can only grow, and goes on to start with {first}",
                 network.ip_range
             ),
         ))

@@ -241,12 +241,15 @@ fn counts_are_limited() {
 }
 
 #[test]
-fn a_range_can_only_grow() {
+fn a_range_can_only_grow_at_its_end() {
     let check = |range: &str| extension(&network(), range.parse().unwrap()).is_ok();
     assert!(check("10.0.0.0/8"));
     assert!(check("10.0.0.0/15"));
     assert!(!check("10.0.0.0/17"));
     assert!(!check("10.1.0.0/16"));
+    let mut second = network();
+    second.ip_range = "10.1.0.0/16".parse().unwrap();
+    assert!(extension(&second, "10.0.0.0/15".parse().unwrap()).is_err());
 }
 
 #[test]
