@@ -100,7 +100,7 @@ impl PartKind for VolumeAttachments {
             // Somebody was quicker, or an earlier call whose answer was lost: the next look tells where it is.
             Err(error) if error.code() == Some("volume_already_attached") => {
                 volumes.doubt(key.0);
-                Err(later(error.to_string()))
+                Err(refusal(error))
             }
             attached => attached.map(drop).map_err(refusal),
         }

@@ -71,11 +71,11 @@ fn failed(situation: &Situation<'_>, failure: &str) -> Readiness {
     let message = format!("creation failed: {failure}");
     let created = situation.server.created.as_deref();
     let created = created.and_then(|text| text.parse::<Timestamp>().ok());
-    let until = created
-        .unwrap_or(situation.now)
-        .saturating_add(pause(situation.failed_before));
+    let pause = pause(situation.failed_before);
+    let until = created.unwrap_or(situation.now).saturating_add(pause);
     match until {
-        Ok(until) if until > situation.now => Readiness::Unavailable {
+        // Hetzner's clock may be ahead.
+        Ok(until) if until > situation.now && !pause.is_zero() => Readiness::Unavailable {
             message: format!("{message}: the server is deleted and created again at {until}"),
             recheck: duration(until.duration_since(situation.now)),
         },

@@ -105,7 +105,7 @@ async fn a_server_that_does_not_run_yet_is_given_its_time_and_asked_when_it_runs
         stage.create(&mut one).await.unwrap();
         stage.simulator.log().clear();
         let error = stage.delete(&mut one).await.unwrap_err();
-        assert!(matches!(error.retry(), Retry::After(_)), "{error}");
+        assert!(matches!(error.retry(), Retry::Patiently(_)), "{error}");
         assert_eq!(stage.calls(), ["PUT /servers/*"]);
         stage.hand.advance(Duration::from_secs(29));
         if starts {
