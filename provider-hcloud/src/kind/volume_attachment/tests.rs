@@ -12,7 +12,7 @@ use crate::{
         simulated::{self, absent, changed, deleted, made, recorded, resource, seen},
         volume::Volumes,
     },
-    managed::{External, Look, Retry},
+    managed::{External, Look, Observation, Retry},
 };
 
 /// A volume and three servers in one location.
@@ -168,16 +168,23 @@ async fn an_attachment_is_taken_over_by_naming_its_server_first() {
 #[tokio::test]
 async fn a_volume_that_somebody_attaches_meanwhile_is_looked_at_again() {
     let stage = Stage::new().await;
-    made(&stage.attachments, &stage.to(0).into()).await;
     let late = Desired::from(stage.to(1));
+    let look = || {
+        let max_age = Duration::from_secs(600);
+        stage.attachments.observe(&late, Look::Shared { max_age })
+    };
+    assert!(matches!(look().await.unwrap(), Observation::Absent));
+
+    let other = PartsOfProject::<VolumeAttachments>::from(simulated::open(&stage.simulator));
+    made(&other, &stage.to(0).into()).await;
     let error = stage.attachments.create(&late).await.unwrap_err();
     assert!(
         error.to_string().contains("volume_already_attached"),
         "{error}"
     );
     assert_eq!(error.retry(), Retry::BackOff);
-    let look = Look::Shared {
-        max_age: Duration::from_secs(600),
+    let Observation::Present(present) = look().await.unwrap() else {
+        panic!("the list is as old as before")
     };
-    assert!(stage.attachments.observe(&late, look).await.is_ok());
+    assert!(matches!(present.readiness, Readiness::Unavailable { .. }));
 }
