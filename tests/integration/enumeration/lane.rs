@@ -94,7 +94,7 @@ async fn run_at(
     }
     let waits = |course: &Course| {
         let mut requests = course.requests.iter();
-        requests.any(|at| at.call.path.starts_with("/actions"))
+        requests.any(plan::is_look_at_actions)
     };
     if pace == Pace::Slow {
         for course in courses.iter_mut().filter(|course| !waits(course)) {
@@ -159,7 +159,9 @@ async fn undisturbed(tenant: &mut Tenant<'_>, phase: &Phase) -> Result<Course> {
 
 /// Starts a provider and applies the change of a phase, in the phase's order.
 async fn begin(tenant: &mut Tenant<'_>, phase: &Phase, case: Option<&Case>) -> Result<()> {
-    let fault = case.map(Case::arrange).transpose()?;
+    let fault = case.map(Case::arrange).transpose()?.flatten();
+    tenant.disturb_cloud(None);
+    tenant.expect(case.map(|case| case.fault));
     if phase.cold {
         tenant.apply(phase).await?;
         tenant.launch(fault);
@@ -167,6 +169,7 @@ async fn begin(tenant: &mut Tenant<'_>, phase: &Phase, case: Option<&Case>) -> R
         let present = !matches!(phase.change, Change::Create);
         tenant.start(present).await?;
         tenant.interceptor.arm(fault);
+        tenant.disturb_cloud(case.and_then(Case::at_cloud));
         tenant.apply(phase).await?;
     }
     Ok(())
@@ -303,13 +306,14 @@ impl Work<'_> {
         };
         let struck = tokio::select! {
             biased;
-            () = tenant.interceptor.struck() => true,
+            () = tenant.struck() => true,
             ended = ended => {
                 ended.context("the fault has not struck")?;
                 false
             }
         };
         if !struck {
+            tenant.disturb_cloud(None);
             tenant.kill().await?;
             return Ok(false);
         }
@@ -325,6 +329,7 @@ impl Work<'_> {
         tenant
             .comes_to_rest_as(&course.state, phase, started)
             .await?;
+        tenant.disturb_cloud(None);
         Ok(true)
     }
 
