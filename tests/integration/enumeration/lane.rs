@@ -59,19 +59,21 @@ async fn run_at(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let mut phases = plan::phases(row, pace);
-    let name = format!("{}-{pace:?}", row.kind).to_lowercase();
+    let name = format!("{} {pace:?}", row.name())
+        .to_lowercase()
+        .replace(' ', "-");
     let mut tenant = Tenant::create(lab, row, pace, format!("{name}-0")).await?;
     let mut courses = Vec::new();
     let before = tenant.end_state().await?;
     for phase in &phases {
         let course = undisturbed(&mut tenant, phase).await.with_context(|| {
             let log = tenant.provider_log();
-            format!("{} {}, undisturbed\n{log}", row.kind, phase.name)
+            format!("{} {}, undisturbed\n{log}", row.name(), phase.name)
         })?;
         ensure!(
             !matches!(phase.change, Change::Delete) || course.state == before,
             "{} {}, undisturbed: something is left",
-            row.kind,
+            row.name(),
             phase.name
         );
         courses.push(course);
@@ -260,13 +262,13 @@ impl Work<'_> {
         let by_chance = lock(&self.by_chance);
         let named: Vec<_> = by_chance
             .iter()
-            .map(|(phase, place)| format!("{} {phase}: {place}", self.row.kind))
+            .map(|(phase, place)| format!("{} {phase}: {place}", self.row.name()))
             .collect();
         let mut outcome = lock(&self.outcome);
         if named.len() > BY_CHANCE {
             outcome.failures.push(format!(
                 "the undisturbed run of {} was another than those that followed: these did not come again\n{}",
-                self.row.kind,
+                self.row.name(),
                 named.join("\n")
             ));
         }
@@ -341,7 +343,7 @@ impl Work<'_> {
         };
         let failure = format!(
             "{} {}, {case}\n{error:#}\nwhat the provider says:\n{}",
-            self.row.kind,
+            self.row.name(),
             self.phases[*phase].name,
             tenant.provider_log()
         );

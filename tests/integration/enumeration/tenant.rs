@@ -81,6 +81,12 @@ impl<'l> Tenant<'l> {
         }
         objects.extend(match row.object {
             Object::Example(file) => example(file)?,
+            Object::Changed(file, patch) => {
+                let mut objects = example(file)?;
+                let object = objects.last_mut().context("the example is empty")?;
+                merge(&mut object.data, patch());
+                objects
+            }
             Object::Own(object) => vec![serde_json::from_value(object())?],
         });
         let manifest = objects.pop().context("the example is empty")?;
@@ -547,6 +553,24 @@ impl<'l> Tenant<'l> {
         log.get(start.unwrap_or_default()..)
             .unwrap_or_default()
             .to_owned()
+    }
+}
+
+/// Applies a merge patch, as RFC 7396 has it.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            target.as_object_mut().map(|target| target.remove(&key));
+        } else {
+            merge(&mut target[key], value);
+        }
     }
 }
 
