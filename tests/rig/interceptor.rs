@@ -204,6 +204,11 @@ impl Interceptor {
         self.shared.state.borrow().events.clone()
     }
 
+    /// Whether a fault is armed, or has struck.
+    pub fn is_armed(&self) -> bool {
+        self.shared.state.borrow().fault.is_some()
+    }
+
     /// Whether the fault has struck.
     pub fn has_struck(&self) -> bool {
         self.shared.state.borrow().struck

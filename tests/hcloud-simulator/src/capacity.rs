@@ -1,13 +1,14 @@
-//! What Hetzner has left to sell: shortages of server types, and the quotas of a project. Both start out unlimited; a test
-//! or the control API changes them.
+//! What Hetzner has left to sell: shortages and withdrawals of types, and the quotas of a project. There is no limit at
+//! first; a test or the control API changes that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::StatusCode;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::error::ApiError;
+use crate::{deprecation::Deprecation, error::ApiError};
 
 /// What is short, as one project sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,23 @@ pub struct Capacity {
     pub shortages: Vec<Shortage>,
     /// Locations without room for volumes.
     pub full_of_volumes: BTreeSet<String>,
+    /// Types of servers and load balancers that are taken off the market.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub withdrawals: Vec<Withdrawal>,
+}
+
+/// A type that is taken off the market. What exists of it goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdrawal {
+    /// The name of the server type or load balancer type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The name of the location; everywhere when absent. Load balancer types are withdrawn everywhere only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Since when this is known, and after what time the type cannot be ordered.
+    #[serde(flatten)]
+    pub deprecation: Deprecation,
 }
 
 /// Servers that cannot be had in some place.
@@ -62,6 +80,49 @@ impl Capacity {
     /// Whether the catalog says that a server type can be ordered in a location.
     pub fn is_available(&self, server_type: &str, location: &str) -> bool {
         self.shortage(server_type, location) != Some(ShortageKind::SoldOut)
+    }
+
+    /// Takes a type off the market; everywhere without a `location`.
+    pub fn withdraw(&mut self, kind: &str, location: Option<&str>, deprecation: Deprecation) {
+        self.withdrawals.push(Withdrawal {
+            kind: kind.to_owned(),
+            location: location.map(str::to_owned),
+            deprecation,
+        });
+    }
+
+    /// Whether a type is taken off the market everywhere, and in this location.
+    pub(crate) fn deprecation(&self, kind: &str, location: Option<&str>) -> Option<Deprecation> {
+        let mut withdrawals = self.withdrawals.iter();
+        let concerns = |withdrawal: &&Withdrawal| {
+            let where_it_is = withdrawal.location.as_deref();
+            withdrawal.kind == kind && (where_it_is.is_none() || where_it_is == location)
+        };
+        Some(withdrawals.find(concerns)?.deprecation)
+    }
+
+    /// Whether a type is off the market everywhere; lists no longer show it.
+    pub(crate) fn is_gone(&self, kind: &str, now: Timestamp) -> bool {
+        let deprecation = self.deprecation(kind, None);
+        deprecation.is_some_and(|deprecation| deprecation.is_over(now))
+    }
+
+    /// Refuses to make something new of a type that is off the market there.
+    pub(crate) fn check_sold(
+        &self,
+        kind: &str,
+        location: &str,
+        now: Timestamp,
+    ) -> Result<(), ApiError> {
+        let deprecation = self.deprecation(kind, Some(location));
+        if deprecation.is_some_and(|deprecation| deprecation.is_over(now)) {
+            return Err(ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid_input",
+                format!("{kind} is deprecated and can no longer be ordered in location {location}"),
+            ));
+        }
+        Ok(())
     }
 
     /// Refuses a server that cannot be had.

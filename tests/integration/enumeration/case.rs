@@ -5,12 +5,16 @@ use std::time::Duration;
 use anyhow::Result;
 use bytes::Bytes;
 use hcloud_simulator::Clock;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rig::interceptor::{self, Answer, Effect, EventEffect, EventFault, Occurrence, Server};
 use serde_json::json;
 
 /// How late a late event is: later than everything that the provider does without it.
 const LATE: Duration = Duration::from_millis(600);
+
+/// How old a stale list of the cloud is: older than what the provider does in the first moment after a create, younger
+/// than [`SETTLE_WHEN_STALE`](super::tenant::SETTLE_WHEN_STALE).
+const STALE: Duration = Duration::from_millis(800);
 
 /// One fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +27,14 @@ pub(super) enum Fault {
     DiesAfterAndIsShownThePast,
     /// The request takes effect, the answer is lost, the provider lives on.
     AnswerLost,
+    /// The provider dies after a create, and the cloud's lists do not show yet what was created.
+    DiesAfterAndListsAreStale,
+    /// The answer to a create is lost, and the cloud's lists do not show yet what was created.
+    AnswerLostAndListsAreStale,
     /// The request has no effect and is answered with this status.
     Refused(u16),
+    /// The request is accepted, and the action that it starts fails.
+    ActionFails,
     /// An event is lost with its watch.
     EventCut,
     /// An event is lost with its watch, which cannot be resumed.
@@ -37,16 +47,19 @@ pub(super) enum Fault {
 
 impl Fault {
     /// The labels of all faults, in the order of the report.
-    pub(super) const LABELS: [&'static str; 13] = [
+    pub(super) const LABELS: [&'static str; 16] = [
         "died before",
         "died after",
         "died after, past shown",
         "answer lost",
+        "died after, lists stale",
+        "answer lost, lists stale",
         "409",
         "423",
         "429",
         "500",
         "503",
+        "action failed",
         "event cut",
         "event expired",
         "event late",
@@ -59,11 +72,14 @@ impl Fault {
             Self::DiesAfter => "died after",
             Self::DiesAfterAndIsShownThePast => "died after, past shown",
             Self::AnswerLost => "answer lost",
+            Self::DiesAfterAndListsAreStale => "died after, lists stale",
+            Self::AnswerLostAndListsAreStale => "answer lost, lists stale",
             Self::Refused(409) => "409",
             Self::Refused(423) => "423",
             Self::Refused(429) => "429",
             Self::Refused(503) => "503",
             Self::Refused(_) => "500",
+            Self::ActionFails => "action failed",
             Self::EventCut => "event cut",
             Self::EventExpired => "event expired",
             Self::EventLate => "event late",
@@ -75,7 +91,18 @@ impl Fault {
     pub(super) fn kills(self) -> bool {
         matches!(
             self,
-            Self::DiesBefore | Self::DiesAfter | Self::DiesAfterAndIsShownThePast
+            Self::DiesBefore
+                | Self::DiesAfter
+                | Self::DiesAfterAndIsShownThePast
+                | Self::DiesAfterAndListsAreStale
+        )
+    }
+
+    /// Whether the cloud's lists are old for a moment.
+    pub(super) fn makes_lists_stale(self) -> bool {
+        matches!(
+            self,
+            Self::DiesAfterAndListsAreStale | Self::AnswerLostAndListsAreStale
         )
     }
 
@@ -88,6 +115,15 @@ impl Fault {
             if at.call.server == Server::Cloud {
                 faults.push(Self::Refused(423));
             }
+            if starts_action(at) {
+                faults.push(Self::ActionFails);
+            }
+            if creates(at) {
+                faults.extend([
+                    Self::DiesAfterAndListsAreStale,
+                    Self::AnswerLostAndListsAreStale,
+                ]);
+            }
         }
         faults
     }
@@ -99,6 +135,17 @@ impl Fault {
         Self::EventLate,
         Self::EventTwice,
     ];
+}
+
+/// Whether the request is for nothing but an action.
+fn starts_action(at: &Occurrence) -> bool {
+    at.call.server == Server::Cloud && at.call.verb == "POST" && at.call.path.contains("/actions/")
+}
+
+/// Whether the request makes an object at Hetzner.
+fn creates(at: &Occurrence) -> bool {
+    let collection = at.call.path.trim_start_matches('/');
+    at.call.server == Server::Cloud && at.call.verb == "POST" && !collection.contains('/')
 }
 
 /// Where something goes wrong.
@@ -140,8 +187,28 @@ impl Case {
         }
     }
 
+    /// What the cloud is to do.
+    pub(super) fn at_cloud(&self) -> Option<hcloud_simulator::Fault> {
+        let at = self.request()?;
+        let nth = u32::try_from(at.nth).ok()?;
+        match self.fault {
+            Fault::ActionFails => {
+                let call = hcloud_simulator::Fault::on(Method::POST, &at.call.path);
+                Some(
+                    call.nth(nth)
+                        .fail_action("action_failed", "refused by the test"),
+                )
+            }
+            fault if fault.makes_lists_stale() => {
+                let lists = hcloud_simulator::Fault::on(Method::GET, &at.call.path);
+                Some(lists.always().stale(STALE))
+            }
+            _ => None,
+        }
+    }
+
     /// What the interceptor is to do.
-    pub(super) fn arrange(&self) -> Result<interceptor::Fault> {
+    pub(super) fn arrange(&self) -> Result<Option<interceptor::Fault>> {
         let event = |effect| match &self.place {
             Place::Event { watch, nth } => Ok(interceptor::Fault::Event(EventFault {
                 watch: watch.clone(),
@@ -157,12 +224,15 @@ impl Case {
             }),
             Place::Event { watch, .. } => anyhow::bail!("an event of {watch} is no request"),
         };
-        match self.fault {
+        let fault = match self.fault {
+            Fault::ActionFails => return Ok(None),
             Fault::DiesBefore => request(|_, _| Ok(Effect::DieBefore), 0),
-            Fault::DiesAfter | Fault::DiesAfterAndIsShownThePast => {
-                request(|_, _| Ok(Effect::DieAfter), 0)
+            Fault::DiesAfter
+            | Fault::DiesAfterAndIsShownThePast
+            | Fault::DiesAfterAndListsAreStale => request(|_, _| Ok(Effect::DieAfter), 0),
+            Fault::AnswerLost | Fault::AnswerLostAndListsAreStale => {
+                request(|_, _| Ok(Effect::Lose), 0)
             }
-            Fault::AnswerLost => request(|_, _| Ok(Effect::Lose), 0),
             Fault::Refused(status) => request(
                 |at, status| Ok(Effect::Answer(refusal(at.call.server, status)?)),
                 status,
@@ -171,7 +241,8 @@ impl Case {
             Fault::EventExpired => event(EventEffect::Expire),
             Fault::EventLate => event(EventEffect::Delay(LATE)),
             Fault::EventTwice => event(EventEffect::Repeat),
-        }
+        };
+        fault.map(Some)
     }
 }
 

@@ -59,19 +59,21 @@ async fn run_at(
     outcome: &mut Outcome,
 ) -> Result<()> {
     let mut phases = plan::phases(row, pace);
-    let name = format!("{}-{pace:?}", row.kind).to_lowercase();
+    let name = format!("{} {pace:?}", row.name())
+        .to_lowercase()
+        .replace(' ', "-");
     let mut tenant = Tenant::create(lab, row, pace, format!("{name}-0")).await?;
     let mut courses = Vec::new();
     let before = tenant.end_state().await?;
     for phase in &phases {
         let course = undisturbed(&mut tenant, phase).await.with_context(|| {
             let log = tenant.provider_log();
-            format!("{} {}, undisturbed\n{log}", row.kind, phase.name)
+            format!("{} {}, undisturbed\n{log}", row.name(), phase.name)
         })?;
         ensure!(
             !matches!(phase.change, Change::Delete) || course.state == before,
             "{} {}, undisturbed: something is left",
-            row.kind,
+            row.name(),
             phase.name
         );
         courses.push(course);
@@ -94,7 +96,7 @@ async fn run_at(
     }
     let waits = |course: &Course| {
         let mut requests = course.requests.iter();
-        requests.any(|at| at.call.path.starts_with("/actions"))
+        requests.any(plan::is_look_at_actions)
     };
     if pace == Pace::Slow {
         for course in courses.iter_mut().filter(|course| !waits(course)) {
@@ -159,7 +161,9 @@ async fn undisturbed(tenant: &mut Tenant<'_>, phase: &Phase) -> Result<Course> {
 
 /// Starts a provider and applies the change of a phase, in the phase's order.
 async fn begin(tenant: &mut Tenant<'_>, phase: &Phase, case: Option<&Case>) -> Result<()> {
-    let fault = case.map(Case::arrange).transpose()?;
+    let fault = case.map(Case::arrange).transpose()?.flatten();
+    tenant.disturb_cloud(None);
+    tenant.expect(case.map(|case| case.fault));
     if phase.cold {
         tenant.apply(phase).await?;
         tenant.launch(fault);
@@ -167,6 +171,7 @@ async fn begin(tenant: &mut Tenant<'_>, phase: &Phase, case: Option<&Case>) -> R
         let present = !matches!(phase.change, Change::Create);
         tenant.start(present).await?;
         tenant.interceptor.arm(fault);
+        tenant.disturb_cloud(case.and_then(Case::at_cloud));
         tenant.apply(phase).await?;
     }
     Ok(())
@@ -257,13 +262,13 @@ impl Work<'_> {
         let by_chance = lock(&self.by_chance);
         let named: Vec<_> = by_chance
             .iter()
-            .map(|(phase, place)| format!("{} {phase}: {place}", self.row.kind))
+            .map(|(phase, place)| format!("{} {phase}: {place}", self.row.name()))
             .collect();
         let mut outcome = lock(&self.outcome);
         if named.len() > BY_CHANCE {
             outcome.failures.push(format!(
                 "the undisturbed run of {} was another than those that followed: these did not come again\n{}",
-                self.row.kind,
+                self.row.name(),
                 named.join("\n")
             ));
         }
@@ -303,13 +308,14 @@ impl Work<'_> {
         };
         let struck = tokio::select! {
             biased;
-            () = tenant.interceptor.struck() => true,
+            () = tenant.struck() => true,
             ended = ended => {
                 ended.context("the fault has not struck")?;
                 false
             }
         };
         if !struck {
+            tenant.disturb_cloud(None);
             tenant.kill().await?;
             return Ok(false);
         }
@@ -325,6 +331,7 @@ impl Work<'_> {
         tenant
             .comes_to_rest_as(&course.state, phase, started)
             .await?;
+        tenant.disturb_cloud(None);
         Ok(true)
     }
 
@@ -336,7 +343,7 @@ impl Work<'_> {
         };
         let failure = format!(
             "{} {}, {case}\n{error:#}\nwhat the provider says:\n{}",
-            self.row.kind,
+            self.row.name(),
             self.phases[*phase].name,
             tenant.provider_log()
         );

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use rig::interceptor::Occurrence;
+use rig::interceptor::{Occurrence, Server};
 
 use super::case::{Case, Fault, Place};
 use super::row::{Edit, Row};
@@ -92,6 +92,8 @@ pub(super) fn cases(
         }
         let faults = match (extent, pace) {
             (Extent::Everything, Pace::Quick) => Fault::of_request(at),
+            // Only here something waits for an action.
+            (Extent::Everything, Pace::Slow) if is_look_at_actions(at) => Fault::of_request(at),
             (Extent::Creates, _) | (_, Pace::Slow) => vec![Fault::DiesBefore, Fault::DiesAfter],
         };
         cases.extend(faults.into_iter().map(|fault| Case {
@@ -118,6 +120,11 @@ pub(super) fn cases(
         }
     }
     cases
+}
+
+/// Whether the request asks how actions go on.
+pub(super) fn is_look_at_actions(at: &Occurrence) -> bool {
+    at.call.server == Server::Cloud && at.call.path.starts_with("/actions")
 }
 
 /// A start is about what is listed and watched then: what follows is the create. How many use a configuration is counted

@@ -5,10 +5,12 @@
 
 use serde_json::{Value, json};
 
-/// One kind.
+/// One kind, or a course of an object of a kind.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) kind: &'static str,
+    /// For further rows of a kind, which have changes of their own: what they are about.
+    pub(super) title: Option<&'static str>,
     /// The object that is created, changed and deleted.
     pub(super) object: Object,
     /// Examples that are there first, in this order.
@@ -22,6 +24,8 @@ pub(super) struct Row {
 pub(super) enum Object {
     /// An example; other objects in it are there first.
     Example(&'static str),
+    /// An example with a merge patch.
+    Changed(&'static str, fn() -> Value),
     /// No example.
     Own(fn() -> Value),
 }
@@ -46,6 +50,7 @@ const GROUP: &str = "placement-group.yaml";
 pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Network",
+        title: None,
         object: Object::Example(NETWORK),
         before: &[],
         edits: &[
@@ -69,6 +74,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "Subnet",
+        title: None,
         object: Object::Example(SUBNET),
         before: &[NETWORK],
         edits: &[Edit {
@@ -78,12 +84,14 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "Route",
+        title: None,
         object: Object::Example("route.yaml"),
         before: &[NETWORK, SUBNET],
         edits: &[],
     },
     Row {
         kind: "Firewall",
+        title: None,
         object: Object::Example(FIREWALL),
         before: &[],
         edits: &[Edit {
@@ -104,6 +112,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "SSHKey",
+        title: None,
         object: Object::Example(KEY),
         before: &[],
         edits: &[
@@ -122,6 +131,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "PlacementGroup",
+        title: None,
         object: Object::Example(GROUP),
         before: &[],
         edits: &[Edit {
@@ -131,6 +141,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "PrimaryIP",
+        title: None,
         object: Object::Example(ADDRESS),
         before: &[],
         edits: &[
@@ -152,6 +163,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "Volume",
+        title: None,
         object: Object::Example("volume.yaml"),
         before: &[],
         edits: &[
@@ -167,6 +179,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "VolumeAttachment",
+        title: None,
         object: Object::Example("volume-attachment.yaml"),
         before: &[
             KEY,
@@ -186,6 +199,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "Server",
+        title: None,
         object: Object::Example(SERVER),
         before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
         edits: &[
@@ -216,7 +230,53 @@ pub(super) const ROWS: &[Row] = &[
         ],
     },
     Row {
+        kind: "Server",
+        title: Some("resized"),
+        object: Object::Changed(SERVER, || spec(json!({"placementGroupIdRef": null}))),
+        before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
+        edits: &[Edit {
+            name: "resize, join a group",
+            patch: || {
+                spec(json!({
+                    "serverTypes": null,
+                    "serverType": "cx33",
+                    "placementGroupIdRef": {"name": "shop"},
+                }))
+            },
+        }],
+    },
+    Row {
+        kind: "Server",
+        title: Some("readdressed"),
+        object: Object::Example(SERVER),
+        before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
+        edits: &[
+            Edit {
+                name: "no IPv4",
+                patch: || {
+                    let public = json!({"ipv4IdRef": null, "ipv4Id": null, "ipv4Enabled": false});
+                    spec(json!({"publicNet": public}))
+                },
+            },
+            Edit {
+                name: "IPv4, no IPv6",
+                patch: || {
+                    let public = json!({"ipv4IdRef": {"name": "shop-web"}, "ipv4Enabled": true, "ipv6Enabled": false});
+                    spec(json!({"publicNet": public}))
+                },
+            },
+        ],
+    },
+    Row {
+        kind: "Server",
+        title: Some("deleted-at-work"),
+        object: Object::Example(SERVER),
+        before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
+        edits: &[],
+    },
+    Row {
         kind: "ServerNetwork",
+        title: None,
         object: Object::Example("server-network.yaml"),
         before: &[NETWORK, SUBNET],
         edits: &[
@@ -232,6 +292,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "LoadBalancer",
+        title: None,
         object: Object::Example("load-balancer.yaml"),
         before: &[],
         edits: &[
@@ -255,6 +316,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "LoadBalancerNetwork",
+        title: None,
         object: Object::Example("load-balancer-network.yaml"),
         before: &[NETWORK, SUBNET, "load-balancer.yaml"],
         edits: &[Edit {
@@ -264,6 +326,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "LoadBalancerService",
+        title: None,
         object: Object::Example("load-balancer-service.yaml"),
         before: &["load-balancer.yaml"],
         edits: &[Edit {
@@ -273,6 +336,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "LoadBalancerTarget",
+        title: None,
         object: Object::Example("load-balancer-target.yaml"),
         before: &[
             NETWORK,
@@ -286,7 +350,30 @@ pub(super) const ROWS: &[Row] = &[
         }],
     },
     Row {
+        kind: "LoadBalancerTarget",
+        title: Some("server"),
+        object: Object::Changed("load-balancer-target.yaml", || {
+            spec(json!({"labelSelector": null, "serverIdRef": {"name": "shop-web"}}))
+        }),
+        before: &[
+            KEY,
+            ADDRESS,
+            NETWORK,
+            SUBNET,
+            FIREWALL,
+            GROUP,
+            SERVER,
+            "load-balancer.yaml",
+            "load-balancer-network.yaml",
+        ],
+        edits: &[Edit {
+            name: "public addresses",
+            patch: || spec(json!({"usePrivateIp": false})),
+        }],
+    },
+    Row {
         kind: "ReverseDNS",
+        title: None,
         object: Object::Example("reverse-dns.yaml"),
         before: &[ADDRESS],
         edits: &[Edit {
@@ -296,12 +383,14 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "Inventory",
+        title: None,
         object: Object::Example("inventory.yaml"),
         before: &[NETWORK],
         edits: &[],
     },
     Row {
         kind: "ProviderConfig",
+        title: None,
         object: Object::Own(|| {
             json!({
                 "apiVersion": "hcloud.openova.io/v1alpha1",
@@ -323,10 +412,19 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 impl Row {
+    /// The kind, and what the row is about.
+    pub(super) fn name(&self) -> String {
+        match self.title {
+            None => self.kind.to_owned(),
+            Some(title) => format!("{} {title}", self.kind),
+        }
+    }
+
     /// A kind that is only observed.
     const fn fact(kind: &'static str, example: &'static str) -> Self {
         Self {
             kind,
+            title: None,
             object: Object::Example(example),
             before: &[],
             edits: &[],

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, RateLimit, Simulator};
+use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, Injection, RateLimit, Simulator};
 use http::Method;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
@@ -33,6 +33,11 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 pub(super) const SILENCE: Duration = Duration::from_millis(1500);
 /// The same for a provider that has found everything as it should be, and only writes that down.
 const SHORT_SILENCE: Duration = Duration::from_millis(400);
+/// How long the provider waits for a create without an answer to show. Hetzner shows everything at once here, so the time
+/// for that need not be long.
+const SETTLE: &str = "1s";
+/// The same where Hetzner does not: the provider notes moments in whole seconds, which may take one away.
+pub(super) const SETTLE_WHEN_STALE: &str = "2s";
 /// Slow actions outlast the provider's first look at them, and not its second.
 const SLOW: Duration = Duration::from_millis(700);
 /// How much of a provider's log a failure shows.
@@ -51,6 +56,9 @@ pub(super) struct Tenant<'l> {
     /// The names of the watches that a provider at work has open.
     watches: Vec<String>,
     simulator: Simulator,
+    settle: &'static str,
+    /// What goes wrong at the cloud itself.
+    disturbance: Option<Injection>,
     pub(super) interceptor: Interceptor,
     provider: Option<Daemon>,
     kubeconfig: PathBuf,
@@ -73,6 +81,12 @@ impl<'l> Tenant<'l> {
         }
         objects.extend(match row.object {
             Object::Example(file) => example(file)?,
+            Object::Changed(file, patch) => {
+                let mut objects = example(file)?;
+                let object = objects.last_mut().context("the example is empty")?;
+                merge(&mut object.data, patch());
+                objects
+            }
             Object::Own(object) => vec![serde_json::from_value(object())?],
         });
         let manifest = objects.pop().context("the example is empty")?;
@@ -129,6 +143,8 @@ impl<'l> Tenant<'l> {
             known: BTreeSet::new(),
             watches,
             simulator,
+            settle: SETTLE,
+            disturbance: None,
             interceptor,
             provider: None,
             kubeconfig,
@@ -278,8 +294,7 @@ impl<'l> Tenant<'l> {
         self.log_start = std::fs::metadata(&self.log).map_or(0, |log| log.len());
         let invocation = Invocation::new(&self.lab.binary)
             .args(["--bind-ip", "127.0.0.1", "--metrics-port", "0"])
-            // Hetzner shows everything at once here, so the time for that need not be long.
-            .args(["--creation-grace", "1s", "--creation-settle", "1s"])
+            .args(["--creation-grace", "1s", "--creation-settle", self.settle])
             .without_inherited_env()
             .env("KUBECONFIG", &self.kubeconfig);
         let provider = Daemon::start("provider", invocation, &self.log, Restart::Never);
@@ -300,6 +315,27 @@ impl<'l> Tenant<'l> {
         timeout(DEADLINE, self.interceptor.quiet())
             .await
             .context("a request has no answer")
+    }
+
+    /// Gets ready for a case: the next providers wait longer where the cloud's lists are stale.
+    pub(super) fn expect(&mut self, fault: Option<super::case::Fault>) {
+        let stale = fault.is_some_and(super::case::Fault::makes_lists_stale);
+        self.settle = if stale { SETTLE_WHEN_STALE } else { SETTLE };
+    }
+
+    /// Lets this go wrong at the cloud from now on, and nothing else.
+    pub(super) fn disturb_cloud(&mut self, fault: Option<hcloud_simulator::Fault>) {
+        let faults = self.simulator.faults();
+        faults.clear();
+        self.disturbance = fault.map(|fault| faults.inject(fault));
+    }
+
+    /// Returns when the fault of the case has struck.
+    pub(super) async fn struck(&self) {
+        match &self.disturbance {
+            Some(disturbance) if !self.interceptor.is_armed() => disturbance.reached(1).await,
+            _ => self.interceptor.struck().await,
+        }
     }
 
     /// Whether there is a provider.
@@ -517,6 +553,24 @@ impl<'l> Tenant<'l> {
         log.get(start.unwrap_or_default()..)
             .unwrap_or_default()
             .to_owned()
+    }
+}
+
+/// Applies a merge patch, as RFC 7396 has it.
+fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (key, value) in patch {
+        if value.is_null() {
+            target.as_object_mut().map(|target| target.remove(&key));
+        } else {
+            merge(&mut target[key], value);
+        }
     }
 }
 

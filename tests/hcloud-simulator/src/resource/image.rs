@@ -15,6 +15,7 @@ use crate::{
     api_date::ApiDate,
     clock::wire,
     collection::{Id, Object},
+    deprecation::Deprecation,
     error::ApiError,
     label::Labels,
     listing::Listing,
@@ -113,21 +114,6 @@ pub struct Origin {
     pub name: String,
 }
 
-/// When Hetzner withdraws something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deprecation {
-    /// When that was announced.
-    pub announced: Timestamp,
-    /// After which it cannot be ordered.
-    pub unavailable_after: Timestamp,
-}
-
-impl Deprecation {
-    pub(crate) fn body(self) -> Value {
-        json!({ "announced": wire(self.announced), "unavailable_after": wire(self.unavailable_after) })
-    }
-}
-
 impl Object for Image {
     fn id(&self) -> Id {
         self.id
@@ -181,7 +167,7 @@ impl Image {
     pub fn is_usable(&self, now: Timestamp) -> bool {
         let withdrawn = self
             .deprecation
-            .is_some_and(|deprecation| deprecation.unavailable_after <= now);
+            .is_some_and(|deprecation| deprecation.is_over(now));
         self.status == ImageStatus::Available && !withdrawn
     }
 

@@ -1,11 +1,14 @@
-//! `/load_balancer_types`: read-only, the same for every project.
+//! `/load_balancer_types`: read-only, the same for every project but for what is withdrawn.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
     api_date::ApiDate,
+    capacity::Capacity,
+    clock::wire,
     collection::Id,
+    deprecation::Deprecation,
     error::ApiError,
     listing::Listing,
     resource::{Kind, pricing::Prices},
@@ -86,7 +89,7 @@ pub fn find(id_or_name: &str) -> Option<&'static LoadBalancerType> {
 }
 
 impl LoadBalancerType {
-    pub(crate) fn body(&self, date: ApiDate) -> Value {
+    pub(crate) fn body(&self, capacity: &Capacity, date: ApiDate) -> Value {
         let mut body = json!({
             "id": self.id,
             "name": self.name,
@@ -97,20 +100,23 @@ impl LoadBalancerType {
             "max_assigned_certificates": self.max_assigned_certificates,
             "prices": self.prices.body(),
         });
-        let deprecation = if date.legacy() {
-            "deprecated"
+        let deprecation = capacity.deprecation(self.name, None);
+        if date.legacy() {
+            let announced = deprecation.map(|deprecation| wire(deprecation.announced));
+            body["deprecated"] = json!(announced);
         } else {
-            "deprecation"
-        };
-        body[deprecation] = Value::Null;
+            body["deprecation"] = json!(deprecation.map(Deprecation::body));
+        }
         body
     }
 }
 
 fn list(call: &mut Call<'_>) -> Result<Reply, ApiError> {
+    let capacity = &call.project.capacity;
     let bodies = LOAD_BALANCER_TYPES
         .iter()
-        .map(|kind| kind.body(call.api_date));
+        .filter(|kind| !capacity.is_gone(kind.name, call.now))
+        .map(|kind| kind.body(capacity, call.api_date));
     Listing::new("load_balancer_types", call.request, bodies.collect())
         .filter("name")
         .sort(&["id", "name"])?
@@ -120,7 +126,7 @@ fn list(call: &mut Call<'_>) -> Result<Reply, ApiError> {
 fn get(call: &mut Call<'_>) -> Result<Reply, ApiError> {
     let id = call.id("id")?;
     let kind = by_id(id).ok_or_else(|| ApiError::not_found("load_balancer_type", id))?;
-    let body = kind.body(call.api_date);
+    let body = kind.body(&call.project.capacity, call.api_date);
     Ok(Reply::json(
         StatusCode::OK,
         json!({ "load_balancer_type": body }),

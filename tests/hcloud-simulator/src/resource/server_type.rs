@@ -13,6 +13,7 @@ use crate::{
     api_date::ApiDate,
     capacity::Capacity,
     collection::Id,
+    deprecation::Deprecation,
     error::ApiError,
     listing::Listing,
     resource::{
@@ -108,8 +109,12 @@ impl ServerType {
 
     pub(crate) fn body(&self, capacity: &Capacity, date: ApiDate) -> Value {
         let offer = |location: &Location| {
-            let mut offer =
-                json!({ "id": location.id, "name": location.name, "deprecation": null });
+            let deprecation = capacity.deprecation(self.name, Some(location.name));
+            let mut offer = json!({
+                "id": location.id,
+                "name": location.name,
+                "deprecation": deprecation.map(Deprecation::body),
+            });
             if date.tells_availability() {
                 offer["available"] = json!(capacity.is_available(self.name, location.name));
                 offer["recommended"] = json!(self.recommended);
@@ -119,6 +124,7 @@ impl ServerType {
         let locations = location::LOCATIONS
             .iter()
             .filter(|location| self.is_sold_in(location));
+        let deprecation = capacity.deprecation(self.name, None);
         let mut body = json!({
             "id": self.id,
             "name": self.name,
@@ -130,20 +136,23 @@ impl ServerType {
             "cpu_type": self.cpu_type,
             "storage_type": "local",
             "architecture": self.architecture,
-            "deprecation": null,
+            "deprecation": deprecation.map(Deprecation::body),
             "locations": locations.map(offer).collect::<Vec<_>>(),
             "prices": self.prices.body(),
         });
         if date.legacy() {
-            body["deprecated"] = json!(false);
+            body["deprecated"] = json!(deprecation.is_some());
         }
         body
     }
 }
 
 fn list(call: &mut Call<'_>) -> Result<Reply, ApiError> {
-    let bodies = SERVER_TYPES.iter();
-    let bodies = bodies.map(|server_type| server_type.body(&call.project.capacity, call.api_date));
+    let capacity = &call.project.capacity;
+    let bodies = SERVER_TYPES
+        .iter()
+        .filter(|server_type| !capacity.is_gone(server_type.name, call.now))
+        .map(|server_type| server_type.body(capacity, call.api_date));
     Listing::new("server_types", call.request, bodies.collect())
         .filter("name")
         .sort(&["id", "name"])?

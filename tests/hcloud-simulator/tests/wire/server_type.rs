@@ -1,6 +1,9 @@
 //! Server types: what is sold where, and what is left of it.
 
-use hcloud_simulator::{ApiDate, Options, Simulator};
+use std::time::Duration;
+
+use hcloud_simulator::{ApiDate, DEFAULT_TOKEN, Deprecation, Options, Simulator, SteppedClock};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -116,6 +119,74 @@ async fn what_is_sold_out_is_shown_to_one_project_until_it_is_restocked() {
     assert_eq!(place(&named(&b, "cx23").await, "fsn1")["available"], true);
     change(|capacity| capacity.restock("cx23", "fsn1"));
     assert_eq!(place(&named(&a, "cx23").await, "fsn1")["available"], true);
+}
+
+#[tokio::test]
+async fn a_type_that_is_withdrawn_is_announced_and_then_no_longer_sold() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let steps = SteppedClock::new(at(1_000));
+    let options = Options {
+        clock: steps.clock(),
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).await.unwrap();
+    let client = Client::new(&simulator);
+    let told = json!({
+        "announced": "1970-01-01T00:08:20Z",
+        "unavailable_after": "1970-01-01T00:33:20Z",
+    });
+    {
+        let mut world = simulator.world();
+        let project = world.project_mut(DEFAULT_TOKEN).unwrap();
+        let deprecation = Deprecation {
+            announced: at(500),
+            unavailable_after: at(2_000),
+        };
+        let capacity = &mut project.capacity;
+        capacity.withdraw("cx23", Some("fsn1"), deprecation);
+        capacity.withdraw("cx33", None, deprecation);
+        capacity.withdraw("lb21", None, deprecation);
+    }
+    let order = async |name: &str, kind: &str, location: &str| {
+        let (path, field) = match kind {
+            "lb21" => ("/load_balancers", "load_balancer_type"),
+            _ => ("/servers", "server_type"),
+        };
+        let mut body = json!({ "name": name, "location": location, "image": "debian-13" });
+        body[field] = kind.into();
+        client.post(path, body).await
+    };
+    let cx23 = named(&client, "cx23").await;
+    assert_eq!(place(&cx23, "fsn1")["deprecation"], told);
+    assert_eq!(place(&cx23, "nbg1")["deprecation"], Value::Null);
+    assert_eq!(cx23["deprecation"], Value::Null, "it is sold elsewhere");
+    let cx33 = named(&client, "cx33").await;
+    assert_eq!(place(&cx33, "nbg1")["deprecation"], told);
+    assert_eq!(cx33["deprecation"], told);
+    let lb21 = client.get("/load_balancer_types/2").await;
+    assert_eq!(lb21.body["load_balancer_type"]["deprecation"], told);
+    for (index, kind) in ["cx23", "cx33", "lb21"].into_iter().enumerate() {
+        let answer = order(&format!("before-{index}"), kind, "fsn1").await;
+        assert_eq!(answer.status, 201, "{kind}: {}", answer.text);
+    }
+
+    steps.advance(Duration::from_secs(1_000));
+    for kind in ["cx23", "cx33", "lb21"] {
+        let answer = order("after", kind, "fsn1").await;
+        assert_eq!(
+            answer.refusal(),
+            (422, "invalid_input"),
+            "{kind}: {}",
+            answer.text
+        );
+    }
+    assert_eq!(order("after", "cx23", "nbg1").await.status, 201);
+    assert_eq!(named(&client, "cx23").await["name"], "cx23");
+    assert_eq!(named(&client, "cx33").await, Value::Null, "not listed");
+    let listed = client.get("/load_balancer_types?name=lb21").await;
+    assert_eq!(listed.body["load_balancer_types"], json!([]));
+    let old = &client.get("/servers?name=before-1").await.body["servers"][0];
+    assert_eq!(old["server_type"]["name"], "cx33", "what exists goes on");
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 
-use super::{Deprecation, Image, ImageKind, ImageStatus};
+use super::{Image, ImageKind, ImageStatus};
 use crate::{
     collection::Id,
+    deprecation::Deprecation,
     label::Labels,
     resource::server_type::Architecture::{Arm, X86},
 };

@@ -62,7 +62,7 @@ impl View<'_> {
             "public_net": self.public_net(load_balancer),
             "private_net": self.private_net(load_balancer),
             "location": location,
-            "load_balancer_type": kind.map(|kind| kind.body(self.date)),
+            "load_balancer_type": kind.map(|kind| kind.body(&self.project.capacity, self.date)),
             "protection": { "delete": load_balancer.delete_protection },
             "labels": load_balancer.labels,
             "created": wire(load_balancer.created),

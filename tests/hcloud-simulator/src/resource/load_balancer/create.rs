@@ -64,6 +64,8 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, ApiError> {
     check_name(call.project, &request.name, None)?;
     call.check_quota(call.project.load_balancers().len())?;
     let location = locate(call.project, &request)?;
+    let capacity = &call.project.capacity;
+    capacity.check_sold(request.kind.name, location.name, call.now)?;
     let network = match request.network {
         Some(id) => Some(find_network(call.project, id)?),
         None => None,

@@ -158,6 +158,8 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, ApiError> {
         let message = "unsupported location for server type";
         return Err(refusal("invalid_input", message));
     }
+    let capacity = &project.capacity;
+    capacity.check_sold(kind.name, location.name, call.now)?;
     let ssh_keys = find_ssh_keys(project, &order.ssh_keys)?;
     for (family, id) in &addresses {
         if let Some(id) = id {
@@ -174,7 +176,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Reply, ApiError> {
     if let Some(group) = order.placement_group {
         rule::check_placement_group(project, group)?;
     }
-    project.capacity.check_server(kind.name, location.name)?;
+    capacity.check_server(kind.name, location.name)?;
 
     let id = call.project.new_id();
     let password = ssh_keys.is_empty().then(|| rule::password(id));
