@@ -281,7 +281,7 @@ fn those<C: Configuration>(
 fn reads<C: Configuration>(config: &DeserializeGuard<C>, secret: &SecretKey) -> bool {
     config.0.as_ref().is_ok_and(|config| {
         let (namespace, name, _) = config.secret_ref();
-        let namespace = namespace.or(config.meta().namespace.as_deref());
+        let namespace = namespace.or_else(|| config.meta().namespace.as_deref());
         name == secret.name && namespace == Some(secret.namespace.as_str())
     })
 }
