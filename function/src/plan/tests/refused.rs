@@ -287,7 +287,7 @@ fn what_exists_cannot_be_contradicted() {
         ),
         (
             edited(base(), "/regions/0/network", json!({"cidr": "10.0.0.0/20"})),
-            "spec.regions[0].network.cidr: the network of region fsn is 10.0.0.0/16 and can only grow: write 10.0.0.0/16 or a range that contains it",
+            "spec.regions[0].network.cidr: the network of region fsn is 10.0.0.0/16 and can only grow at its end: write 10.0.0.0/16, or the same with a shorter prefix",
         ),
         (
             edited(
