@@ -328,7 +328,7 @@ pub enum Error {
         /// What the action was to do, as the API names it.
         command: String,
         /// Why it could not be read. Its class says nothing about the action.
-        source: Box<Error>,
+        source: Box<Self>,
     },
     /// The object of a call was deleted by somebody else while the call was carried out.
     #[error("{call}: the object was deleted meanwhile")]
