@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use hcloud_simulator::fault::Effect;
 use hcloud_simulator::{ActionMode, DEFAULT_TOKEN, Injection, RateLimit, Simulator};
 use http::Method;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
@@ -376,8 +377,17 @@ impl<'l> Tenant<'l> {
     /// How many creates Hetzner has accepted in this phase, also those whose answer was lost, by what they were sent to:
     /// of objects, and of what objects consist of.
     fn creates(&self) -> BTreeMap<String, usize> {
+        // Of a request whose action was made to fail nothing comes.
+        let failed = self.disturbance.as_ref().filter(|disturbance| {
+            matches!(disturbance.fault().effect, Effect::Action { .. }) && disturbance.hits() > 0
+        });
+        let mut failed = failed.map(|disturbance| disturbance.fault().path.clone());
         let mut creates = BTreeMap::new();
         for entry in self.simulator.log().entries() {
+            let fails = failed.take_if(|path| entry.is(&Method::POST, path));
+            if fails.is_some() {
+                continue;
+            }
             let accepted = entry.status().is_some_and(|status| status / 100 == 2);
             if entry.method != Method::POST || !accepted {
                 continue;
