@@ -245,9 +245,9 @@ async fn the_api_names_the_field_of_a_bad_subnet_or_route() {
 }
 
 #[tokio::test]
-async fn a_range_grows_and_gateways_follow() {
+async fn a_range_grows_at_its_end() {
     let (_simulator, client) = start().await;
-    let id = client.create_network("n", "10.1.0.0/16").await;
+    let id = client.create_network("n", "10.2.0.0/16").await;
     assert_eq!(
         act(
             &client,
@@ -268,12 +268,24 @@ async fn a_range_grows_and_gateways_follow() {
             json!({ "ip_range": "10.0.0.0/8" })
         )
         .await
+        .refusal(),
+        (422, "invalid_input"),
+        "the first address stays"
+    );
+    assert_eq!(
+        act(
+            &client,
+            id,
+            "change_ip_range",
+            json!({ "ip_range": "10.2.0.0/15" })
+        )
+        .await
         .status,
         201
     );
     let network = client.get(&format!("/networks/{id}")).await.body["network"].clone();
-    assert_eq!(network["ip_range"], "10.0.0.0/8");
-    assert_eq!(network["subnets"][0]["gateway"], "10.0.0.1");
+    assert_eq!(network["ip_range"], "10.2.0.0/15");
+    assert_eq!(network["subnets"][0]["gateway"], "10.2.0.1");
 }
 
 #[tokio::test]
