@@ -14,8 +14,9 @@
 //!
 //! The provider is the shipped binary, a process of its own with one namespace and one cloud, behind an
 //! [interceptor](rig::interceptor). A request that came to the undisturbed run only, because two events arrived together
-//! or did not, is waited for in three lives and then named in the report; there must hardly be any. Left out are the requests at Kubernetes that leave no trace in what the provider
-//! decides: the kinds' CRDs are read once, before anything is done, and the Lease only with several replicas.
+//! or did not, is waited for in three lives and then named in the report; there must hardly be any. Left out are the
+//! requests at Kubernetes that leave no trace in what the provider decides: the kinds' CRDs are read once, before
+//! anything is done, and the Lease only with several replicas.
 
 mod case;
 mod lab;
