@@ -58,6 +58,8 @@ pub(super) struct Tenant<'l> {
     watches: Vec<String>,
     simulator: Simulator,
     settle: &'static str,
+    /// Whether what was created is part of the end state.
+    pub(super) counts_creates: bool,
     /// What goes wrong at the cloud itself.
     disturbance: Option<Injection>,
     pub(super) interceptor: Interceptor,
@@ -135,6 +137,7 @@ impl<'l> Tenant<'l> {
         write_kubeconfig(&kubeconfig, interceptor.address())?;
         let mut tenant = Self {
             lab,
+            counts_creates: true,
             log: lab.dir.path().join(format!("{namespace}.log")),
             log_start: 0,
             namespace,
@@ -476,7 +479,7 @@ impl<'l> Tenant<'l> {
             usage,
             cloud: self.cloud()?,
             known: &self.known,
-            creates: self.creates(),
+            creates: self.counts_creates.then(|| self.creates()),
         })
     }
 

@@ -143,6 +143,10 @@ fn running(situation: &Situation<'_>, marks: &Marks<'_>, changes: Vec<Change>) -
             .drain(..)
             .for_each(|difference| assessment.drift.push(difference));
     }
+    if switched.is_empty() && marks.refused.is_some() && assessment.held.is_none() {
+        let done = Step::Mark(vec![(REFUSED, None)]);
+        assessment.take(difference("refused", "forgotten", "pending"), [done]);
+    }
     if wish.is_off() {
         switched.push(difference("powerState", "Stopped", "running"));
     }

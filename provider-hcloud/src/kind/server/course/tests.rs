@@ -303,6 +303,12 @@ fn a_change_that_was_refused_is_not_tried_again_for_an_hour() {
         shutdown,
         "that was another change"
     );
+    let done = marked(
+        "refused",
+        &stamp("serverType=cx33", "2026-11-21T07:30:00Z"),
+        &json!({"server_type": {"id": 2, "name": "cx33"}}),
+    );
+    assert_eq!(told(&now(&spec, &done)), "refused | -refused");
 }
 
 #[test]
