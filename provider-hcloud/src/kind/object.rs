@@ -16,8 +16,8 @@ use crate::{
         labels::{self, Labels},
     },
     managed::{
-        Created, Desired, Difference, Drift, External, ExternalError, Identity, Look, Observation,
-        Present, Readiness, Remedy, annotations::CreationMarks,
+        Connection, Created, Desired, Difference, Drift, External, ExternalError, Identity, Look,
+        Observation, Present, Readiness, Remedy, Retry, annotations::CreationMarks,
     },
 };
 
@@ -83,6 +83,24 @@ pub trait ObjectKind: Send + Sync + Sized + 'static {
         _present: &PresentOf<Self>,
     ) -> impl Future<Output = Result<(), Error>> + Send {
         async { Ok(()) }
+    }
+
+    /// Overwrites what the object holds, one step at a time. Returns what is told only now.
+    ///
+    /// # Errors
+    /// When the step is refused.
+    fn overwrite(
+        _project: &Project,
+        _desired: &Desired<Self::Resource>,
+        _id: u64,
+        _present: &PresentOf<Self>,
+    ) -> impl Future<Output = Result<Connection, Error>> + Send {
+        async {
+            Err(Error::Later {
+                message: "an object of this kind cannot be overwritten".to_owned(),
+                retry: Retry::OnChange,
+            })
+        }
     }
 
     /// Prepares an object whose deletion is allowed, or says what prevents it.
@@ -151,6 +169,28 @@ impl<K: ObjectKind> External for ObjectsOfProject<K> {
         present: &PresentOf<K>,
     ) -> Result<(), ExternalError> {
         self.project.finish(self.change(desired, present).await)
+    }
+
+    async fn overwrite(
+        &self,
+        desired: &Desired<K::Resource>,
+        present: &PresentOf<K>,
+    ) -> Result<Connection, ExternalError> {
+        let overwritten = async {
+            let protect = K::common(desired).delete_protection;
+            if protect == Some(true) {
+                return Err(Error::ProtectedBySpec("overwrite what it holds"));
+            }
+            let id = parse_id(&present.external_name).unwrap_or_default();
+            let Some(object) = self.objects().read(id, Priority::Update).await? else {
+                return Ok(Connection::new());
+            };
+            if check_protection(&*object, protect)? {
+                self.objects().change_protection(id, false).await?;
+            }
+            K::overwrite(&self.project, desired, id, present).await
+        };
+        self.project.finish(overwritten.await)
     }
 
     async fn delete(
@@ -281,18 +321,14 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
         let protect = K::common(desired).delete_protection;
         let broken = matches!(present.readiness, Readiness::Broken { .. });
         if protect == Some(true) && !broken {
-            return Err(Error::ProtectedBySpec);
+            return Err(Error::ProtectedBySpec("delete it"));
         }
         let id = parse_id(&present.external_name).unwrap_or_default();
         let objects = self.objects();
         let Some(object) = objects.read(id, Priority::Delete).await? else {
             return Ok(());
         };
-        let protected = hcloud::Resource::protected(&*object);
-        if protected && protect.is_none() {
-            let object = <K::Object as hcloud::Resource>::OBJECT;
-            return Err(Error::ProtectedAtHetzner { object, id });
-        }
+        let protected = check_protection(&*object, protect)?;
         K::before_delete(&self.project, desired, &object).await?;
         if protected {
             objects.change_protection(id, false).await?;
@@ -304,6 +340,16 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
 fn name<K: ObjectKind>(resource: &K::Resource, common: Common<'_>) -> String {
     let name = common.name.map(str::to_owned);
     name.unwrap_or_else(|| resource.name_any())
+}
+
+/// Whether the object is protected, by ourselves or in spite of the spec.
+fn check_protection<T: hcloud::Resource>(object: &T, protect: Option<bool>) -> Result<bool, Error> {
+    let protected = object.protected();
+    if protected && protect.is_none() {
+        let (object, id) = (T::OBJECT, object.id());
+        return Err(Error::ProtectedAtHetzner { object, id });
+    }
+    Ok(protected)
 }
 
 fn labels_of<T: hcloud::Resource>(object: &T) -> &Labels {

@@ -21,9 +21,10 @@ pub const PAUSED: &str = "crossplane.io/paused";
 pub const POLL_INTERVAL: &str = "crossplane.io/poll-interval";
 /// A token; a new value asks for one reconcile.
 pub const RECONCILE_REQUESTED_AT: &str = "crossplane.io/reconcile-requested-at";
-/// Approves the replacement of the external resource by naming the change that needs it, as the condition does.
+/// Approves that the external resource is replaced or overwritten, by naming the change that takes it, as the condition
+/// does.
 pub const REPLACE: &str = "crossplane.io/replace";
-/// The approval that was there when the external resource was last created. It is used up: a later difference that would be
+/// The approval that was there when the external resource was last created or overwritten. It is used up: a later difference that would be
 /// named alike is another one.
 pub const REPLACED: &str = "crossplane.io/replaced";
 

@@ -13,8 +13,8 @@ use super::{
     credentials::Config,
     desired::{Desired, Secrets},
     external::{
-        Connector, Created, External, ExternalError, Identity, Look, Observation, Present,
-        PresentOf, Retry,
+        Connection, Connector, Created, External, ExternalError, Identity, Look, Observation,
+        Present, PresentOf, Retry,
     },
     stored::{Stored, Unfit},
     summary::Summary,
@@ -104,6 +104,9 @@ pub trait Managed: Send + Sync {
 
     /// Removes the differences that were observed and can be removed in place.
     fn update(&self) -> BoxFuture<'_, Result<(), ExternalError>>;
+
+    /// Overwrites what the external resource holds, or goes on with that.
+    fn overwrite(&self) -> BoxFuture<'_, Result<Connection, ExternalError>>;
 
     /// Requests the deletion of what was observed.
     fn delete(&self) -> BoxFuture<'_, Result<(), ExternalError>>;
@@ -301,6 +304,13 @@ impl<C: Connector> Managed for Typed<C> {
         Box::pin(async {
             let (external, desired) = self.access()?;
             external.update(desired, self.seen()?).await
+        })
+    }
+
+    fn overwrite(&self) -> BoxFuture<'_, Result<Connection, ExternalError>> {
+        Box::pin(async {
+            let (external, desired) = self.access()?;
+            external.overwrite(desired, self.seen()?).await
         })
     }
 

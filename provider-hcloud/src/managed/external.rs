@@ -86,6 +86,20 @@ pub trait External: Send + Sync {
         present: &PresentOf<Self>,
     ) -> impl Future<Output = Result<(), ExternalError>> + Send;
 
+    /// Overwrites what the external resource holds, one step at a time: records outside that this goes on
+    /// ([`Remedy::Overwritten`]), and is called again until it is done. Returns what is told only now and can be published
+    /// in the connection Secret.
+    ///
+    /// # Errors
+    /// When the step is refused, or the kind knows no such thing.
+    fn overwrite(
+        &self,
+        _desired: &Desired<Self::Resource>,
+        _present: &PresentOf<Self>,
+    ) -> impl Future<Output = Result<Connection, ExternalError>> + Send {
+        async { Err(ExternalError::new(NotOverwritable, Retry::OnChange)) }
+    }
+
     /// Requests the deletion. What is already gone is success.
     ///
     /// # Errors
@@ -96,6 +110,11 @@ pub trait External: Send + Sync {
         present: &PresentOf<Self>,
     ) -> impl Future<Output = Result<(), ExternalError>> + Send;
 }
+
+/// The kind has no way of overwriting its external resources.
+#[derive(Debug, thiserror::Error)]
+#[error("an external resource of this kind cannot be overwritten")]
+struct NotOverwritable;
 
 /// What an [`External`] reports of its resource.
 pub type AtProviderOf<E> = <<E as External>::Resource as Managed>::AtProvider;
@@ -251,7 +270,12 @@ pub enum Remedy {
     Completion,
     /// The external resource has to be deleted and created again, which somebody has to approve.
     Replacement,
-    /// The external resource is fine as it is, and its successor will be as desired. It can be replaced at once as well.
+    /// The external resource stays the same one and loses what it holds, which somebody has to approve.
+    Overwriting,
+    /// As [`Remedy::Overwriting`], once that is approved and recorded outside: it goes on.
+    Overwritten,
+    /// The external resource is fine as it is, and will be as desired when it is overwritten or replaced. That can be
+    /// done at once as well.
     Succession,
 }
 
@@ -346,14 +370,25 @@ impl Drift {
         self.0.retain(|d| d.remedy == Remedy::Completion);
     }
 
-    /// Whether something is not as desired before the external resource is replaced.
+    /// Whether something is not as desired before the external resource is replaced or overwritten.
     pub fn needs_replacement(&self) -> bool {
-        self.0.iter().any(|d| d.remedy == Remedy::Replacement)
+        let unfit = [Remedy::Replacement, Remedy::Overwriting];
+        self.0.iter().any(|d| unfit.contains(&d.remedy))
     }
 
-    /// Names the change that only a replacement can bring about: `field=desired`, several separated by `;`.
+    /// Whether it will do to overwrite the external resource instead of replacing it.
+    pub fn can_be_overwritten(&self) -> bool {
+        !self.0.iter().any(|d| d.remedy == Remedy::Replacement)
+    }
+
+    /// Whether overwriting the external resource goes on.
+    pub fn is_overwritten(&self) -> bool {
+        self.0.iter().any(|d| d.remedy == Remedy::Overwritten)
+    }
+
+    /// Names the change that somebody has to approve: `field=desired`, several separated by `;`.
     pub fn replacement(&self) -> Option<String> {
-        let by_replacement = [Remedy::Replacement, Remedy::Succession];
+        let by_replacement = [Remedy::Replacement, Remedy::Overwriting, Remedy::Succession];
         let replaced = self.0.iter().filter(|d| by_replacement.contains(&d.remedy));
         let changes: Vec<_> = replaced
             .map(|Difference { field, desired, .. }| format!("{field}={desired}"))
@@ -530,6 +565,30 @@ mod tests {
         });
         assert!(!drift.is_empty() && !drift.in_place() && !drift.needs_replacement());
         assert_eq!(drift.replacement().as_deref(), Some("userData=b"));
+    }
+
+    #[test]
+    fn what_can_be_overwritten_is_not_replaced_unless_something_else_has_to_be() {
+        let difference = |field: &str, remedy| Difference {
+            field: field.to_owned(),
+            desired: "b".to_owned(),
+            observed: "a".to_owned(),
+            remedy,
+        };
+        let mut drift = Drift::default();
+        drift.push(difference("image.name", Remedy::Overwriting));
+        drift.push(difference("userData", Remedy::Succession));
+        assert!(drift.needs_replacement() && drift.can_be_overwritten() && !drift.in_place());
+        assert_eq!(
+            drift.replacement().as_deref(),
+            Some("image.name=b;userData=b")
+        );
+        assert!(!drift.is_overwritten());
+        drift.push(difference("location", Remedy::Replacement));
+        assert!(drift.needs_replacement() && !drift.can_be_overwritten());
+        let mut goes_on = Drift::default();
+        goes_on.push(difference("rebuild", Remedy::Overwritten));
+        assert!(goes_on.is_overwritten() && goes_on.replacement().is_none());
     }
 
     #[test]

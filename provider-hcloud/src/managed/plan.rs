@@ -10,9 +10,10 @@
 //!   and then changed.
 //! - References are resolved in memory and not written into the spec (see [`super::directory`]): no write, nothing
 //!   that the composite's owner would take back, and an external resource that was replaced is followed.
-//! - A difference that cannot be removed in place is not an error of an update that was tried: it is said before
-//!   anything is tried, and the replacement is done when an annotation names it, whatever else could be changed. An
-//!   external resource whose creation failed halfway is replaced without being asked.
+//! - A difference that cannot be removed in place, or not without a loss of data, is not an error of an update that was
+//!   tried: it is said before anything is tried, and the external resource is replaced, or overwritten, when an
+//!   annotation names the change, whatever else could be changed. An external resource whose creation failed halfway is
+//!   replaced without being asked.
 //! - What is left to be done after the call that created an external resource belongs to the creation: it takes the
 //!   policy Create, not Update.
 
@@ -80,9 +81,13 @@ pub enum Outside<'a> {
         drifted: bool,
         /// Some of that belongs to its creation.
         unfinished: bool,
-        /// The change that only a replacement can bring about.
+        /// The change that somebody has to approve.
         replacement: Option<&'a str>,
-        /// Before the replacement it is not as desired.
+        /// That change does not take a replacement: the external resource can be overwritten.
+        overwritable: bool,
+        /// The external resource is being overwritten.
+        overwritten: bool,
+        /// Before that it is not as desired.
         unfit: bool,
         /// It was never usable and will not be.
         broken: bool,
@@ -123,8 +128,10 @@ pub enum Step {
     Update,
     /// Do what the creation left to be done, and leave the other differences.
     Complete,
-    /// Say that the external resource would have to be replaced, and wait for the approval.
+    /// Say that the external resource would have to be replaced or overwritten, and wait for the approval.
     AwaitApproval,
+    /// Overwrite what the external resource holds, or go on with that.
+    Overwrite,
     /// Delete the external resource, so that it is created again.
     Replace,
     /// Delete the external resource.
@@ -164,6 +171,8 @@ pub fn next(situation: &Situation<'_>) -> Step {
             drifted,
             unfinished,
             replacement,
+            overwritable,
+            overwritten,
             unfit,
             broken,
             late_init,
@@ -181,6 +190,8 @@ pub fn next(situation: &Situation<'_>) -> Step {
                 Step::Replace
             } else if late_init && policies.late_initialize() {
                 Step::LateInitialize
+            } else if (overwritten || approved && overwritable) && policies.update() {
+                Step::Overwrite
             } else if approved && replaceable && policies.update() {
                 Step::Replace
             } else if drifted && policies.update() {

@@ -19,8 +19,8 @@ pub(super) struct Progress {
     pub(super) look_since: Option<Duration>,
     /// This process has requested the deletion of the external resource.
     pub(super) delete_requested: bool,
-    /// The external resource was updated and not yet seen to be up to date.
-    pub(super) updated: bool,
+    /// What updates were to remove since the external resource was last seen to be up to date, as hashes.
+    pub(super) updates: Vec<u64>,
     /// The generation with which the external system last refused a change.
     pub(super) refused: Option<i64>,
     /// The object was first reconciled by this process, and was not ready since.
@@ -29,8 +29,10 @@ pub(super) struct Progress {
     pub(super) up_to_date_at: Option<Duration>,
     /// What the connection Secret was last seen to hold, as a hash, and when, on the monotonic clock.
     pub(super) published: Option<(u64, Duration)>,
-    /// The object as this process last wrote it, until the watch has caught up.
+    /// The object as this process last wrote or read it, until the watch has caught up.
     pub(super) written: Option<Arc<Stored>>,
+    /// What is known of the object is not older than this process.
+    pub(super) confirmed: bool,
 }
 
 /// The memory of all objects of a kind, by UID.
@@ -52,6 +54,14 @@ impl ProgressMap {
         {
             progress.written = None;
         }
+    }
+
+    /// Takes in the object as the API server has it, or as it was just written.
+    pub(super) fn learned(&self, uid: &str, object: Stored) {
+        self.with(uid, |progress| {
+            progress.confirmed = true;
+            progress.written = Some(Arc::new(object));
+        });
     }
 
     /// Reads and changes the memory of one object. A reconcile may end after its object: what is then to be remembered
@@ -88,7 +98,7 @@ impl ProgressMap {
 }
 
 /// Resource versions of one resource type can be compared as numbers (Kubernetes 1.35 promises what was always so).
-fn is_newer(a: &Stored, b: &Stored) -> bool {
+pub(super) fn is_newer(a: &Stored, b: &Stored) -> bool {
     let version = |r: &Stored| r.metadata.resource_version.as_ref()?.parse::<u64>().ok();
     matches!((version(a), version(b)), (Some(a), Some(b)) if a > b)
 }

@@ -392,6 +392,8 @@ impl Pass<'_> {
                     drifted: present.drift.in_place(),
                     unfinished: present.drift.is_unfinished(),
                     replacement: replacement.as_deref(),
+                    overwritable: present.drift.can_be_overwritten(),
+                    overwritten: present.drift.is_overwritten(),
                     unfit: present.drift.needs_replacement(),
                     broken: matches!(present.readiness, Readiness::Broken { .. }),
                     late_init: present.late_init.is_some(),

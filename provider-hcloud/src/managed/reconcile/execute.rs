@@ -1,6 +1,9 @@
 //! The one step of a reconcile: one external mutation at most, then the status.
 
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use kube::core::ObjectMeta;
@@ -94,6 +97,9 @@ impl Pass<'_> {
             (Step::AwaitApproval, Some(Observation::Present(present))) => {
                 self.await_approval(&present).await
             }
+            (Step::Overwrite, Some(Observation::Present(present))) => {
+                self.overwrite(&present).await
+            }
             (Step::Replace, Some(Observation::Present(present))) => self.replace(&present).await,
             (Step::Delete, Some(Observation::Present(present))) => self.delete(&present).await,
             (Step::Steady, Some(Observation::Present(present))) => self.steady(&present, now).await,
@@ -107,6 +113,7 @@ impl Pass<'_> {
                 | Step::Update
                 | Step::Complete
                 | Step::AwaitApproval
+                | Step::Overwrite
                 | Step::Replace
                 | Step::Delete
                 | Step::Steady,
@@ -240,27 +247,67 @@ impl Pass<'_> {
     }
 
     async fn update(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
+        if !self.confirm().await? {
+            return Ok(Again::Now);
+        }
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
         self.mark_readiness(&present.readiness);
         let updated = within(self.deadline, self.object.update()).await;
+        let updated = updated.map(|()| Connection::new());
+        self.updated(present, updated, started).await
+    }
+
+    /// Overwrites what the external resource holds. The approval is used up when that is recorded outside, and before
+    /// anything is lost.
+    async fn overwrite(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
+        if !self.confirm().await? {
+            return Ok(Again::Now);
+        }
+        if present.drift.is_overwritten() {
+            self.use_approval().await?;
+        } else {
+            self.event(
+                Severity::Warning,
+                "OverwritingExternalResource",
+                &format!(
+                    "Overwriting what the external resource holds: {}",
+                    present.drift
+                ),
+            );
+        }
+        let started = self.reconciler.clock.elapsed();
+        self.want_fresh_look();
+        self.mark_readiness(&present.readiness);
+        let overwritten = within(self.deadline, self.object.overwrite()).await;
+        self.updated(present, overwritten, started).await
+    }
+
+    /// After a change that began at `started` on the reconciler's clock.
+    async fn updated(
+        &mut self,
+        present: &Present<()>,
+        updated: Result<Connection, ExternalError>,
+        started: Duration,
+    ) -> Result<Again, WriteError> {
         self.judge(&updated, started, Call::Change);
         let duration = self.reconciler.clock.elapsed().saturating_sub(started);
-        if let Err(error) = updated {
-            return self
-                .failed(
-                    "CannotUpdateExternalResource",
-                    "update failed",
-                    &error,
-                    None,
-                    self.doubted(error.retry()),
-                )
-                .await;
-        }
+        let connection = match updated {
+            Ok(connection) => connection,
+            Err(error) => {
+                let retry = self.doubted(error.retry());
+                let (reason, doing) = ("CannotUpdateExternalResource", "update failed");
+                return self.failed(reason, doing, &error, None, retry).await;
+            }
+        };
         self.want_look_since(started);
         info!(drift = %present.drift, ?duration, "Updated");
         let (repeated, up_to_date_at) = self.reconciler.progress.with(&self.uid, |progress| {
-            let repeated = std::mem::replace(&mut progress.updated, true);
+            let drift = hash(&present.drift);
+            let repeated = progress.updates.contains(&drift);
+            if !repeated {
+                progress.updates.push(drift);
+            }
             (repeated, progress.up_to_date_at)
         });
         if let Some(at) = up_to_date_at {
@@ -274,8 +321,9 @@ impl Pass<'_> {
                 present.drift
             ),
         );
-        self.mark(conditions::reconcile_success());
-        // An update that does not take is not repeated in a hot loop.
+        let published = self.published(&connection).await;
+        self.mark(published.unwrap_or(conditions::reconcile_success()));
+        // An update that does not take is not repeated in a hot loop; one of several steps goes on.
         self.write_status(if repeated { Again::BackOff } else { Again::Now })
             .await
     }
@@ -293,11 +341,13 @@ impl Pass<'_> {
         self.forget_approval().await?;
         self.mark_readiness(&present.readiness);
         let change = present.drift.replacement().unwrap_or_default();
-        let text = format!(
-            "{}: this cannot be changed in place. To have the external resource deleted and created again, {}",
-            present.drift,
-            how_to_approve(self.object.meta(), &change),
-        );
+        let what = if present.drift.can_be_overwritten() {
+            "this overwrites what the external resource holds. To have that done,"
+        } else {
+            "this cannot be changed in place. To have the external resource deleted and created again,"
+        };
+        let how = how_to_approve(self.object.meta(), &change);
+        let text = format!("{}: {what} {how}", present.drift);
         self.failed(
             "CannotUpdateExternalResource",
             "update failed",
@@ -306,6 +356,16 @@ impl Pass<'_> {
             Retry::OnChange,
         )
         .await
+    }
+
+    async fn use_approval(&mut self) -> Result<(), WriteError> {
+        let meta = self.object.meta();
+        let approval = annotations::get(meta, annotations::REPLACE);
+        if approval.is_some() && approval != annotations::get(meta, annotations::REPLACED) {
+            let patch = self.guarded(json!({"annotations": {annotations::REPLACED: approval}}));
+            self.patch("use an approval", &patch).await?;
+        }
+        Ok(())
     }
 
     /// Whoever takes an approval that was used away may give it again.
@@ -321,6 +381,9 @@ impl Pass<'_> {
 
     /// Deletes, so that the next reconcile finds nothing and creates.
     async fn replace(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
+        if !self.confirm().await? {
+            return Ok(Again::Now);
+        }
         let why = match &present.readiness {
             Readiness::Broken { message } => message.clone(),
             Readiness::Available
@@ -387,7 +450,7 @@ impl Pass<'_> {
             Readiness::Available | Readiness::Settling { .. }
         );
         let first_ready = self.reconciler.progress.with(&self.uid, |progress| {
-            progress.updated = false;
+            progress.updates = Vec::new();
             progress.up_to_date_at = Some(elapsed);
             ready && std::mem::take(&mut progress.awaiting_first_ready)
         });
@@ -492,6 +555,7 @@ fn name_of(step: &Step) -> &'static str {
         Step::Update => "update",
         Step::Complete => "complete",
         Step::AwaitApproval => "await_approval",
+        Step::Overwrite => "overwrite",
         Step::Replace => "replace",
         Step::Delete => "delete",
         Step::Release => "release",
@@ -499,12 +563,18 @@ fn name_of(step: &Step) -> &'static str {
     }
 }
 
+fn hash(drift: &Drift) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    drift.to_string().hash(&mut hasher);
+    hasher.finish()
+}
+
 /// All is well; what only a successor of the external resource will get is said.
 fn success(meta: &ObjectMeta, drift: &Drift) -> Statement {
     let success = conditions::reconcile_success();
     match drift.replacement() {
         Some(change) if !drift.needs_replacement() => success.with_message(&format!(
-            "{drift}: this takes effect when the external resource is created again. To have that done now, {}",
+            "{drift}: this takes effect when the external resource is overwritten or created again. To have it overwritten now, {}",
             how_to_approve(meta, &change),
         )),
         Some(_) | None => success,

@@ -1,6 +1,6 @@
 //! What a reconcile leaves behind: events, conditions, annotations, the status.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use kube::{
     Api, Resource, ResourceExt,
@@ -15,6 +15,7 @@ use crate::managed::{
     conditions::{self, Statement},
     events::Severity,
     external::chain,
+    progress::is_newer,
     stored::Stored,
 };
 
@@ -168,11 +169,24 @@ impl Pass<'_> {
         self.reconciler.api(&self.before.metadata)
     }
 
+    /// Whether the object is still as it was read, so that something outside may be changed for it. The first list after
+    /// a start may be older than what the process before this one has seen, and acted on.
+    pub(super) async fn confirm(&mut self) -> Result<bool, WriteError> {
+        let progress = &self.reconciler.progress;
+        if progress.with(&self.uid, |progress| progress.confirmed) {
+            return Ok(true);
+        }
+        let (api, name) = (self.api(), self.before.name_any());
+        let doing = "read the object as it is now";
+        let current = answered(api.get(&name)).await;
+        let current = current.map_err(|source| WriteError { doing, source })?;
+        let unchanged = !is_newer(&current, self.before);
+        self.wrote(current);
+        Ok(unchanged)
+    }
+
     fn wrote(&self, mut written: Stored) {
         written.metadata.managed_fields = None;
-        let progress = &self.reconciler.progress;
-        progress.with(&self.uid, |progress| {
-            progress.written = Some(Arc::new(written))
-        });
+        self.reconciler.progress.learned(&self.uid, written);
     }
 }

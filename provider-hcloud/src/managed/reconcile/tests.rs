@@ -36,7 +36,9 @@ use crate::{
         credentials::{Change, Config, SecretValue, standing::Standing},
         desired::Desired,
         erased,
-        external::{Connector, Created, External, Identity, Present},
+        external::{
+            Connection, Connector, Created, Difference, External, Identity, Present, Remedy,
+        },
         metrics::{KindState, Metrics},
         summary::Summary,
     },
@@ -158,6 +160,13 @@ struct Outside {
     creates: usize,
     deletes: usize,
     color: Option<String>,
+    /// Another color overwrites what it holds; else it takes another thing.
+    repaintable: bool,
+    /// It is being overwritten.
+    repainted: bool,
+    updates: usize,
+    /// Another difference, which an update does not remove.
+    drift: Option<&'static str>,
     /// Why it is not usable and never will be.
     broken: Option<String>,
     /// It is not finished yet.
@@ -215,9 +224,19 @@ impl External for Things {
         }
         let mut present = Present::new("7", "fine".to_owned());
         let wanted = desired.spec.for_provider.color.as_deref();
-        present
-            .drift
-            .check_fixed("color", wanted, outside.color.as_deref().unwrap_or("none"));
+        let color = outside.color.as_deref().unwrap_or("none");
+        if outside.repainted {
+            present
+                .drift
+                .push(difference("painting", Remedy::Overwritten));
+        } else if outside.repaintable && wanted.is_some_and(|wanted| wanted != color) {
+            present.drift.push(difference("color", Remedy::Overwriting));
+        } else {
+            present.drift.check_fixed("color", wanted, color);
+        }
+        if let Some(field) = outside.drift {
+            present.drift.push(difference(field, Remedy::InPlace));
+        }
         if let Some(message) = &outside.broken {
             present.readiness = Readiness::Broken {
                 message: message.clone(),
@@ -258,7 +277,23 @@ impl External for Things {
     }
 
     async fn update(&self, _: &Desired<Thing>, _: &Present<String>) -> Result<(), ExternalError> {
+        self.outside().updates += 1;
         Ok(())
+    }
+
+    async fn overwrite(
+        &self,
+        desired: &Desired<Thing>,
+        _: &Present<String>,
+    ) -> Result<Connection, ExternalError> {
+        let mut outside = self.outside();
+        outside.repainted = !outside.repainted;
+        if outside.repainted {
+            return Ok(Connection::new());
+        }
+        outside.color = desired.spec.for_provider.color.clone();
+        let password = SecretValue::new(b"n3w".to_vec());
+        Ok([("password", password)].into_iter().collect())
     }
 
     async fn delete(&self, _: &Desired<Thing>, _: &Present<String>) -> Result<(), ExternalError> {
@@ -266,6 +301,15 @@ impl External for Things {
         outside.exists = false;
         outside.deletes += 1;
         Ok(())
+    }
+}
+
+fn difference(field: &str, remedy: Remedy) -> Difference {
+    Difference {
+        field: field.to_owned(),
+        desired: "red".to_owned(),
+        observed: "none".to_owned(),
+        remedy,
     }
 }
 
@@ -327,6 +371,10 @@ impl Stage {
             creates: 0,
             deletes: 0,
             color: None,
+            repaintable: false,
+            repainted: false,
+            updates: 0,
+            drift: None,
             broken: None,
             unfinished: false,
             settling: false,

@@ -188,7 +188,7 @@ impl State {
 }
 
 /// RFC 7386.
-fn merge(target: &mut Value, patch: Value) {
+pub(super) fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
         return;

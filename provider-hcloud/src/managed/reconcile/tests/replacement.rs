@@ -118,3 +118,56 @@ async fn an_approval_is_for_one_replacement_until_it_is_given_anew() {
     stage.reconcile().await;
     assert_eq!(stage.cluster.state().writes.len(), writes);
 }
+
+#[tokio::test]
+async fn what_an_external_resource_holds_is_overwritten_once_when_that_is_approved() {
+    let stage = Stage::new();
+    stage.cluster.state().thing["spec"]["writeConnectionSecretToRef"] = json!({"name": "login"});
+    for _ in 0..3 {
+        stage.reconcile().await;
+    }
+    stage.things.outside().repaintable = true;
+    stage.cluster.state().published.clear();
+    stage.cluster.state().thing["spec"]["forProvider"]["color"] = json!("red");
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced
+            .message
+            .contains("this overwrites what the external resource holds. To have that done, set the annotation crossplane.io/replace: \"color=red\""),
+        "{synced:?}"
+    );
+    stage.cluster.state().thing["metadata"]["annotations"]["crossplane.io/replace"] =
+        json!("color=red");
+    stage.reconcile().await;
+    assert!(stage.things.outside().repainted, "it has begun");
+    assert_eq!(stage.annotation(annotations::REPLACED), None);
+    stage.reconcile().await;
+    let red = Some("color=red".to_owned());
+    assert_eq!(stage.annotation(annotations::REPLACED), red);
+    assert_eq!(stage.things.outside().color.as_deref(), Some("red"));
+    assert_eq!(stage.cluster.state().published, ["password"]);
+    stage.reconcile().await;
+    assert_eq!(stage.condition("Synced").status, api::ConditionStatus::True);
+    {
+        let outside = stage.things.outside();
+        assert_eq!((outside.deletes, outside.creates), (0, 1));
+    }
+
+    stage.things.outside().color = Some("blue".to_owned());
+    stage.reconcile().await;
+    stage.reconcile().await;
+    let synced = stage.condition("Synced");
+    assert!(
+        synced
+            .message
+            .contains("remove the annotation of the last time and set"),
+        "{synced:?}"
+    );
+    assert_eq!(stage.things.outside().color.as_deref(), Some("blue"));
+    let events = stage.events().await;
+    let begun = events
+        .iter()
+        .filter(|reason| *reason == "OverwritingExternalResource");
+    assert_eq!(begun.count(), 1, "{events:?}");
+}

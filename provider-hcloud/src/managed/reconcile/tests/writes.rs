@@ -1,6 +1,6 @@
 //! What is written to Kubernetes, and what happens when it cannot be.
 
-use super::*;
+use super::{cluster::merge, *};
 
 #[tokio::test]
 async fn what_is_told_only_once_is_published_also_when_the_external_name_cannot_be_recorded() {
@@ -101,4 +101,46 @@ async fn a_write_without_an_answer_is_given_up_and_nothing_is_created() {
         synced.message.contains("no answer within 30 s"),
         "{synced:?}"
     );
+}
+
+#[tokio::test]
+async fn nothing_is_changed_for_an_object_that_is_older_than_the_process() {
+    let stage = Stage::new();
+    stage.things.outside().exists = true;
+    stage.things.outside().drift = Some("size");
+    let metadata =
+        json!({"finalizers": [FINALIZER], "annotations": {annotations::EXTERNAL_NAME: "7"}});
+    merge(&mut stage.cluster.state().thing["metadata"], metadata);
+    let listed: Arc<Stored> = Arc::new(stage.stored());
+    // The process before this one has seen, and done, what is wanted now.
+    stage.cluster.state().thing["metadata"]["resourceVersion"] = json!("9");
+    stage.cluster.state().thing["spec"]["forProvider"]["color"] = json!("red");
+    stage.things.outside().color = Some("red".to_owned());
+    let action = stage.reconciler.reconcile(Arc::clone(&listed)).await;
+    assert_eq!(action, Action::requeue(Duration::ZERO));
+    assert_eq!(stage.things.outside().updates, 0);
+    // The watch has not caught up, but what was read counts.
+    stage.reconciler.reconcile(listed).await;
+    assert_eq!(stage.things.outside().updates, 1);
+}
+
+#[tokio::test]
+async fn an_update_of_several_steps_goes_on_at_once_and_one_that_does_not_take_backs_off() {
+    let stage = Stage::new();
+    stage.reconcile().await;
+    stage.reconcile().await;
+    let at_once = Action::requeue(Duration::ZERO);
+    let drift = |stage: &Stage, size: &'static str| stage.things.outside().drift = Some(size);
+    for step in ["big", "bigger", "biggest"] {
+        drift(&stage, step);
+        assert_eq!(stage.reconcile().await, at_once, "{step}");
+    }
+    for step in ["biggest", "big"] {
+        drift(&stage, step);
+        assert_ne!(stage.reconcile().await, at_once, "{step} again");
+    }
+    stage.things.outside().drift = None;
+    stage.reconcile().await;
+    drift(&stage, "big");
+    assert_eq!(stage.reconcile().await, at_once);
 }
