@@ -116,6 +116,10 @@ impl Difference {
             ("DESTROYED", with(|it| matches!(it, Effect::Destroys(_)))),
             ("REPLACED", with(|it| matches!(it, Effect::Replaces(_)))),
             (
+                "OVERWRITTEN",
+                with(|it| matches!(it, Effect::Overwrites(_))),
+            ),
+            (
                 "INTERRUPTED",
                 with(|it| matches!(it, Effect::Interrupts(_))),
             ),

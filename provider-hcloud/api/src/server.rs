@@ -160,7 +160,7 @@ pub struct ServerParameters {
     pub locations: Option<Vec<String>>,
 
     /// What is on the disk of a new server, for the architecture of its server type. To change it,
-    /// the server has to be replaced, and what is on its disk is lost.
+    /// the server has to be rebuilt: id and addresses stay, what is on its disk is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ServerImageChoice>,
 
@@ -186,7 +186,7 @@ pub struct ServerParameters {
 
     /// Key of a Secret in this namespace with user data for cloud-init, at most 32 KiB. A new server
     /// reads it at its first start. When it changes, servers that exist are not touched: to have it
-    /// take effect, the server has to be replaced.
+    /// take effect, the server has to be rebuilt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_data_secret_ref: Option<LocalSecretKeySelector>,
 

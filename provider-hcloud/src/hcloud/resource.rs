@@ -238,6 +238,19 @@ impl<'a, T: Resource> Resources<'a, T> {
         self.client.finish(actions, Priority::Update).await
     }
 
+    /// As [`Self::run`], without waiting for the actions. Returns the answer.
+    pub(super) async fn begin_action<B: Serialize + Sync>(
+        &self,
+        id: u64,
+        command: &str,
+        body: &B,
+    ) -> Result<Bytes, Error> {
+        let call = command_call::<T>(id, command).json(body)?;
+        let sent = self.begin(Some(id)).await.send(call).await?;
+        // Not settled: the object changes from now on.
+        Ok(sent.answer)
+    }
+
     /// Begins a change of an object, or the creation of one that has no id yet.
     ///
     /// Changes of one object take turns: the API refuses a second one while the first goes on.

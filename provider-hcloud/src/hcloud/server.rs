@@ -27,7 +27,7 @@ mod request;
 
 pub use request::{
     AttachRequest, CreateServerFirewall, CreateServerPublicNet, CreateServerRequest, IdOrName,
-    Secret,
+    RebuildRequest, Secret,
 };
 
 /// The longest time that an attachment waits until other changes of its network are through.
@@ -302,11 +302,32 @@ impl Resources<'_, Server> {
         self.run::<Value>(id, command, None).await
     }
 
-    /// The actions of the server that have failed or still run.
+    /// Overwrites the disk. The action is not waited for. Returns the root password that the API makes up when the server
+    /// has no SSH key, which is told only here.
+    pub async fn rebuild(
+        &self,
+        id: u64,
+        request: &RebuildRequest,
+    ) -> Result<Option<Secret>, Error> {
+        let answer = self.begin_action(id, "rebuild", request).await?;
+        Ok(member::<Option<Secret>>(&answer, "root_password").unwrap_or_default())
+    }
+
+    /// The actions of the server that have failed or still run, in the order in which they began.
     pub async fn unfinished_actions(&self, id: u64) -> Result<Vec<Action>, Error> {
+        self.actions(id, "status=error&status=running&sort=id:asc&per_page=50")
+            .await
+    }
+
+    /// The last actions of the server, the latest first.
+    pub async fn latest_actions(&self, id: u64) -> Result<Vec<Action>, Error> {
+        self.actions(id, "sort=id:desc&per_page=50").await
+    }
+
+    async fn actions(&self, id: u64, query: &str) -> Result<Vec<Action>, Error> {
         let call = Call::get(format!("/servers/{id}/actions"), Priority::Create)
             .endpoint("/servers/{id}/actions".to_owned())
-            .query("status=error&status=running&sort=id:asc&per_page=50");
+            .query(query);
         let name = call.name();
         let answer = self.client().send(call).await?;
         member(&answer, "actions").map_err(|source| Error::decode(name, false, source))

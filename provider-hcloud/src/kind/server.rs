@@ -8,20 +8,23 @@
 //! perform     all others                  report      what is told
 //! mark        labels that record what goes on, so that every step can be the last before a crash
 //! address     the public addresses that a server is given and loses
+//! image       the image that its disk begins with      rebuild   overwriting the disk
 //! ```
 //!
 //! A change of the server type, placement group or public interface shuts the server down and starts it again, and is
-//! done without being asked for approval: nothing is lost. What only a new server gets (image, location, SSH keys, user
-//! data) waits for approval, because the disk is lost.
+//! done without being asked for approval: nothing is lost. Another image, or user data, waits for approval and is then
+//! done by a rebuild, which overwrites the disk and leaves id and addresses. Location and SSH keys take another server.
 
 mod address;
 mod attachment;
 mod course;
 mod create;
 mod drift;
+mod image;
 mod mark;
 mod perform;
 mod placement;
+mod rebuild;
 mod report;
 mod step;
 mod wish;
@@ -47,7 +50,7 @@ use super::{
 };
 use crate::{
     hcloud::{self, Priority, firewall::Target, labels::Labels},
-    managed::{Created, Desired, Present},
+    managed::{Connection, Created, Desired, Present},
 };
 
 /// How old what is known of a server may be when it is changed.
@@ -151,6 +154,25 @@ impl ObjectKind for Servers {
         }
     }
 
+    /// Rebuilds the server. A mark comes first, so that it is known afterwards whether the disk was overwritten already.
+    async fn overwrite(
+        project: &Project,
+        desired: &Desired<Server>,
+        id: u64,
+        _: &PresentOf<Self>,
+    ) -> Result<Connection, Error> {
+        let Some(server) = project.client.servers().by_id(id, FRESH).await? else {
+            return Ok(Connection::new());
+        };
+        let wish = Wish::read(desired)?;
+        if server.locked || !(server.is_running() || server.is_off()) {
+            let message = format!("server {id} is {}: its rebuild waits", server.status);
+            return Err(Error::Waiting(message));
+        }
+        let marks = Marks::of(&server.labels);
+        rebuild::rebuild(project, desired, &wish, &server, marks.rebuild.as_ref()).await
+    }
+
     /// A server that is wanted to end in order is shut down, and given the time that the spec says.
     async fn before_delete(
         project: &Project,
@@ -251,6 +273,9 @@ async fn facts(
         facts.by_label = by_label(project, server.id, &surplus).await?;
     }
     let marks = Marks::of(&server.labels);
+    if let Some(rebuild) = &marks.rebuild {
+        facts.rebuild = rebuild::ending(project, server.id, rebuild).await?;
+    }
     let settled = !server.locked && (server.is_running() || server.is_off());
     let doubtful = marks.setup_failed || !is_as_promised(wish, server);
     if marks.setup && settled && doubtful {

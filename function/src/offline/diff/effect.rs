@@ -14,6 +14,8 @@ pub(super) enum Effect {
     Destroys(&'static str),
     /// Only another object can be as is wanted.
     Replaces(&'static str),
+    /// A server stays, and what is on its disk goes.
+    Overwrites(&'static str),
     /// A server is shut down and started again.
     Interrupts(&'static str),
 }
@@ -31,6 +33,9 @@ impl fmt::Display for Effect {
             Self::Destroys(what) => write!(formatter, "DESTROYS {what}"),
             Self::Replaces(field) => {
                 write!(formatter, "REPLACES it: {field} cannot be changed in place")
+            }
+            Self::Overwrites(field) => {
+                write!(formatter, "OVERWRITES its disk: {field} takes a rebuild")
             }
             Self::Interrupts(field) => write!(
                 formatter,
@@ -90,7 +95,7 @@ const FIXED: [(&str, &[&str]); 13] = [
     ("PrimaryIP", &["location", "type"]),
     ("Route", &["destination", "networkIdRef"]),
     ("SSHKey", &["publicKey"]),
-    ("Server", &["image", "sshKeyIdRefs", "sshKeys"]),
+    ("Server", &["sshKeyIdRefs", "sshKeys"]),
     ("Subnet", &["ipRange", "networkIdRef"]),
     ("Volume", &["location"]),
     ("VolumeAttachment", &["volumeIdRef"]),
@@ -124,6 +129,9 @@ fn of_server(fields: &[Field], statuses: [&Object; 2]) -> Option<Effect> {
     };
     if differs("location") {
         return Some(Effect::Replaces("location"));
+    }
+    if fields.iter().any(|field| is_lost("Server", "image", field)) {
+        return Some(Effect::Overwrites("image"));
     }
     if differs("serverType") {
         return Some(Effect::Interrupts("serverType"));

@@ -259,7 +259,12 @@ fn fields_that_cannot_change_force_a_replacement() {
         (
             "Server",
             field("image.name", json!("a"), json!("b")),
-            "REPLACES it: image cannot be changed in place",
+            "OVERWRITES its disk: image takes a rebuild",
+        ),
+        (
+            "Server",
+            field("sshKeys", json!(["a"]), json!(["b"])),
+            "REPLACES it: sshKeys cannot be changed in place",
         ),
         ("Server", field("imageless", json!("a"), json!("b")), ""),
         (

@@ -66,6 +66,16 @@ pub struct CreateServerRequest {
     pub public_net: Option<CreateServerPublicNet>,
 }
 
+/// What a server is rebuilt with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RebuildRequest {
+    /// Name or id of the image.
+    pub image: String,
+    /// What cloud-init is given; what it was given before, when this is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<Secret>,
+}
+
 /// An object by id, or by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]

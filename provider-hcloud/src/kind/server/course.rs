@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! setup:        attach, ISO, rescue ─> power on ─> remove the mark          (a new server; the mark is set by its create)
+//! rebuild:      mark, rebuild ─> (wait) ─> remove the mark                   (the disk is overwritten; approved by somebody)
 //! maintenance:  mark, shut down ─> (wait, ask again, cut the power) ─> change ─> power on ─> remove the mark
 //! ```
 //!
@@ -15,8 +16,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    drift::{Facts, changes},
-    mark::{MAINTENANCE, Marks, REFUSED, RESCUE, RESTART, Stamp},
+    drift::{Ending, Facts, changes},
+    mark::{
+        IMAGE_SELECTOR, MAINTENANCE, Mark, Marks, REBUILD, REFUSED, RESCUE, RESTART, Rebuild,
+        Stamp, UNKNOWN, USER_DATA, WITHOUT,
+    },
     step::{Change, Step, Way},
     wish::Wish,
 };
@@ -99,11 +103,55 @@ pub(super) fn assess(situation: &Situation<'_>) -> Assessment {
         let recheck = if quick { SOON } else { SLOW };
         return Assessment::waiting(format!("the server is {}", server.status), recheck);
     }
+    if let Some(rebuild) = &marks.rebuild {
+        return rebuilding(situation, rebuild);
+    }
     let changes = changes(situation.wish, server, &marks, situation.facts);
     if server.is_running() {
         running(situation, &marks, changes)
     } else {
         off(situation, &marks, changes)
+    }
+}
+
+/// A server whose rebuild was approved. Everything else waits for its end.
+fn rebuilding(situation: &Situation<'_>, rebuild: &Rebuild) -> Assessment {
+    let Situation { wish, facts, .. } = *situation;
+    let same = rebuild.is_of(&wish.disk_digest());
+    let end = |desired: &str, observed: &str, marks: Vec<Mark>| {
+        let mut assessment = Assessment::new(Readiness::Available);
+        let marks = [(REBUILD, None)].into_iter().chain(marks).collect();
+        assessment.take(
+            difference("rebuild", desired, observed),
+            [Step::Mark(marks)],
+        );
+        assessment
+    };
+    match &facts.rebuild {
+        None if same => {
+            let mut assessment = Assessment::new(Readiness::Available);
+            assessment.drift.push(Difference {
+                remedy: Remedy::Overwritten,
+                ..difference("rebuild", "done", "pending")
+            });
+            assessment
+        }
+        None => end("nothing", "pending for an older spec", Vec::new()),
+        Some(Ending::Running) => Assessment::waiting("the server is being rebuilt", SLOW),
+        Some(Ending::Failed(error)) => end("nothing", error, Vec::new()),
+        Some(Ending::Done) => {
+            let known = |digest: Option<String>| match digest {
+                _ if !same => UNKNOWN.to_owned(),
+                Some(digest) => digest,
+                None => WITHOUT.to_owned(),
+            };
+            let mut marks = vec![(IMAGE_SELECTOR, Some(known(wish.image_selector_digest())))];
+            // Without new user data the server keeps what it had.
+            if wish.user_data.is_some() || !same {
+                marks.push((USER_DATA, Some(known(wish.user_data.clone()))));
+            }
+            end("done", "pending", marks)
+        }
     }
 }
 
@@ -121,7 +169,7 @@ fn running(situation: &Situation<'_>, marks: &Marks<'_>, changes: Vec<Change>) -
                 assessment.take(change.difference, steps);
             }
             Way::Off(_) => switched.push(change.difference),
-            Way::Replacement | Way::Succession => fixed.push(change.difference),
+            Way::Replacement | Way::Rebuild | Way::Succession => fixed.push(change.difference),
             Way::Held { message, retry } => {
                 assessment.held = Some((message, retry));
                 assessment.drift.push(change.difference);
@@ -297,7 +345,7 @@ fn off(situation: &Situation<'_>, marks: &Marks<'_>, changes: Vec<Change>) -> As
                 switched.push(change.difference.clone());
                 assessment.take(change.difference, steps);
             }
-            Way::Replacement | Way::Succession => fixed.push(change.difference),
+            Way::Replacement | Way::Rebuild | Way::Succession => fixed.push(change.difference),
             Way::Held { message, retry } => {
                 assessment.held = Some((message, retry));
                 assessment.drift.push(change.difference);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{
     drift::SOLD_OUT,
+    image,
     mark::{IMAGE_SELECTOR, PENDING, SETUP, SSH_KEYS, USER_DATA, WITHOUT},
     placement::{self, Candidate, Preference, candidates},
     wish::{Wish, user_data},
@@ -17,14 +18,12 @@ use crate::{
         labels::Labels,
         server::{CreateServerFirewall, CreateServerPublicNet, CreateServerRequest, Made, Secret},
     },
-    kind::{Error, Project, error::refusal, location, near},
+    kind::{Error, Project, error::refusal, location},
     managed::{Created, Desired, Retry, credentials::SecretValue},
 };
 
 /// How old a list of server types may be: it tells what can be ordered now.
 pub(super) const TYPES_AGE: Duration = Duration::from_secs(180);
-/// How old a list of images may be that only serves to explain a refusal.
-const IMAGES_AGE: Duration = Duration::from_secs(600);
 
 /// The order for a server, but for what the candidates differ in.
 struct Order<'a> {
@@ -193,7 +192,7 @@ impl Order<'_> {
             Ok(made) => Ok(made),
             Err(error) if error.class() == Class::Invalid => match refusal(error) {
                 Error::Api(error) => {
-                    self.explain(image, architecture).await?;
+                    image::explain(self.project, image, architecture).await?;
                     Err(error.into())
                 }
                 passing => Err(passing),
@@ -209,60 +208,17 @@ impl Order<'_> {
             .collect()
     }
 
-    /// The image as the API is asked for it. Names stand for one image of each architecture, and the API knows which.
+    /// The image, chosen once for each architecture.
     async fn image(
         &mut self,
         image: &ServerImageChoice,
         architecture: &str,
     ) -> Result<String, Error> {
-        let ServerImageChoice {
-            name,
-            id,
-            label_selector,
-        } = image;
-        if let Some(given) = name.as_ref().or(id.as_ref()) {
-            return Ok(given.clone());
-        }
         if let Some(chosen) = self.images.get(architecture) {
             return Ok(chosen.clone());
         }
-        let selector = label_selector.as_deref().ok_or(Error::Required("image"))?;
-        let images = self.project.client.images();
-        let snapshot = images.newest_snapshot(selector, architecture).await?;
-        let snapshot = snapshot.ok_or_else(|| {
-            let problem = format!("no available snapshot for {architecture} matches {selector:?}");
-            Error::field("image.labelSelector", problem)
-        })?;
-        let chosen = snapshot.id.to_string();
+        let chosen = image::choose(self.project, image, architecture).await?;
         self.images.insert(architecture.to_owned(), chosen.clone());
         Ok(chosen)
-    }
-
-    /// Says so when an image is the reason for a refusal.
-    async fn explain(&self, image: &ServerImageChoice, architecture: &str) -> Result<(), Error> {
-        let all = self.project.client.images().all(IMAGES_AGE).await?;
-        let fitting = || {
-            all.iter()
-                .filter(|image| image.architecture == architecture)
-        };
-        if let Some(name) = &image.name
-            && !fitting().any(|image| image.name == *name)
-        {
-            let names = fitting()
-                .map(|image| image.name.as_str())
-                .filter(|name| !name.is_empty());
-            let near = near(name, names);
-            let problem =
-                format!("there is no image {name:?} for {architecture}: choose one of {near}");
-            return Err(Error::field("image.name", problem));
-        }
-        if let Some(id) = &image.id
-            && !fitting().any(|image| image.id.to_string() == *id)
-        {
-            let problem =
-                format!("there is no image with id {id} for {architecture} in the project");
-            return Err(Error::field("image.id", problem));
-        }
-        Ok(())
     }
 }

@@ -37,6 +37,16 @@ pub(super) struct Facts {
     pub(super) failure: Option<String>,
     /// An action of the creation still runs.
     pub(super) creating: bool,
+    /// What has become of the rebuild that the server is marked for, once it has begun.
+    pub(super) rebuild: Option<Ending>,
+}
+
+/// What has become of an action.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Ending {
+    Running,
+    Done,
+    Failed(String),
 }
 
 /// All differences, those first that need no server off.
@@ -362,11 +372,17 @@ fn server_type(wish: &Wish, server: &Server, known: &[Arc<ServerType>]) -> Optio
     }
 }
 
-/// What only a new server gets. What is not known of an existing one is not compared.
+/// What only a new server gets, or one that is rebuilt. What is not known of an existing one is not compared.
 fn fixed(wish: &Wish, server: &Server, marks: &Marks<'_>) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut differs = |field: &str, desired: &str, observed: &str| {
-        changes.push(Change::new(field, desired, observed, Way::Replacement));
+        let image = field.starts_with("image.");
+        let way = if image {
+            Way::Rebuild
+        } else {
+            Way::Replacement
+        };
+        changes.push(Change::new(field, desired, observed, way));
     };
     if let (Some(wanted), Some(found)) = (&wish.image, &server.image) {
         match (&wanted.name, &wanted.id) {
@@ -401,7 +417,7 @@ fn fixed(wish: &Wish, server: &Server, marks: &Marks<'_>) -> Vec<Change> {
     if let (Some(wanted), Some(found)) = (&wish.user_data, marks.user_data)
         && wanted != found
     {
-        // A server reads its user data once, when it starts for the first time.
+        // A server reads its user data once, when it starts for the first time or after a rebuild.
         changes.push(Change::new("userData", wanted, found, Way::Succession));
     }
     changes

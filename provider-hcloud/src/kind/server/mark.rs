@@ -21,6 +21,8 @@ pub(super) const MAINTENANCE: &str = "hcloud.openova.io/maintenance";
 pub(super) const REFUSED: &str = "hcloud.openova.io/refused";
 /// The server has to be reset for this field to take effect.
 pub(super) const RESTART: &str = "hcloud.openova.io/restart";
+/// The server is being rebuilt; a [`Rebuild`].
+pub(super) const REBUILD: &str = "hcloud.openova.io/rebuild";
 /// Digest of the rescue that was last carried out.
 pub(super) const RESCUE: &str = "hcloud.openova.io/rescue";
 /// Digest of the user data that the server was made with.
@@ -31,6 +33,8 @@ pub(super) const SSH_KEYS: &str = "hcloud.openova.io/ssh-keys";
 pub(super) const IMAGE_SELECTOR: &str = "hcloud.openova.io/image-selector";
 /// The digest of what the server was made without. A server without the label may have been made with anything.
 pub(super) const WITHOUT: &str = "none";
+/// In place of the digest of what the server was made with, when that is not known any more.
+pub(super) const UNKNOWN: &str = "unknown";
 
 /// Primary IP that was taken away from the server, and is deleted if it was made with it.
 pub(super) const RELEASED_IPV4: &str = "hcloud.openova.io/released-ipv4";
@@ -45,6 +49,9 @@ pub(super) const NEW_IPV6: &str = "hcloud.openova.io/new-ipv6";
 /// managed resource. It is not [`UID_LABEL`](api::UID_LABEL), which says that the object itself is managed.
 pub(super) const MADE_FOR: &str = "hcloud.openova.io/made-for";
 
+/// A label and its new value; `None` removes it.
+pub(super) type Mark = (&'static str, Option<String>);
+
 /// The marks of a server.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Marks<'a> {
@@ -54,6 +61,7 @@ pub(super) struct Marks<'a> {
     pub(super) refused: Option<Stamp>,
     pub(super) restart: Option<&'a str>,
     pub(super) rescue: Option<&'a str>,
+    pub(super) rebuild: Option<Rebuild>,
     pub(super) user_data: Option<&'a str>,
     pub(super) ssh_keys: Option<&'a str>,
     pub(super) image_selector: Option<&'a str>,
@@ -80,6 +88,7 @@ impl<'a> Marks<'a> {
             refused: get(REFUSED).and_then(Stamp::parse),
             restart: get(RESTART),
             rescue: get(RESCUE),
+            rebuild: get(REBUILD).and_then(Rebuild::parse),
             user_data: get(USER_DATA),
             ssh_keys: get(SSH_KEYS),
             image_selector: get(IMAGE_SELECTOR),
@@ -92,6 +101,38 @@ impl<'a> Marks<'a> {
                 new: get(NEW_IPV6).is_some(),
             },
         }
+    }
+}
+
+/// A rebuild that was approved: what for, and the action of the last rebuild before it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Rebuild {
+    /// Id of that action, 0 when there was none. A rebuild with a later id is this one.
+    pub(super) after: u64,
+    of: String,
+}
+
+impl Rebuild {
+    /// The rebuild that brings about `wanted`, which is a digest.
+    pub(super) fn new(after: u64, wanted: &str) -> Self {
+        let of = wanted.to_owned();
+        Self { after, of }
+    }
+
+    /// Whether it brings this about.
+    pub(super) fn is_of(&self, wanted: &str) -> bool {
+        self.of == wanted
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (after, of) = text.split_once('.')?;
+        Some(Self::new(after.parse().ok()?, of))
+    }
+}
+
+impl fmt::Display for Rebuild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.after, self.of)
     }
 }
 
@@ -217,6 +258,17 @@ mod tests {
     }
 
     #[test]
+    fn a_rebuild_is_a_label_and_is_read_as_it_is_written() {
+        let rebuild = Rebuild::new(u64::MAX, &digest(b"debian-13"));
+        let text = rebuild.to_string();
+        assert_eq!(labels::check_value(&text), Ok(()), "{text}");
+        assert_eq!(Rebuild::parse(&text), Some(rebuild));
+        for odd in ["", "1", "x.abc", "-1.abc"] {
+            assert_eq!(Rebuild::parse(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
     fn keys_and_digests_are_labels() {
         for key in [
             SETUP,
@@ -224,6 +276,7 @@ mod tests {
             REFUSED,
             RESTART,
             RESCUE,
+            REBUILD,
             USER_DATA,
             SSH_KEYS,
             IMAGE_SELECTOR,

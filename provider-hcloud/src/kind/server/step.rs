@@ -2,6 +2,7 @@
 
 use std::{fmt::Display, net::Ipv4Addr};
 
+use super::mark::Mark;
 use crate::{
     hcloud::server::AttachRequest,
     managed::{Difference, Remedy, Retry},
@@ -11,7 +12,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Step {
     /// Sets and removes labels.
-    Mark(Vec<(&'static str, Option<String>)>),
+    Mark(Vec<Mark>),
     Attach(AttachRequest),
     Detach(u64),
     AliasIps(u64, Vec<Ipv4Addr>),
@@ -58,7 +59,9 @@ pub(super) enum Way {
     Restart(Vec<Step>),
     /// Only by another server.
     Replacement,
-    /// By the next server: this one has what it needed.
+    /// By a rebuild, which overwrites the disk.
+    Rebuild,
+    /// By the next rebuild or server: this one has what it needed.
     Succession,
     /// Not for now.
     Held {
@@ -78,6 +81,7 @@ impl Change {
     ) -> Self {
         let remedy = match way {
             Way::Replacement => Remedy::Replacement,
+            Way::Rebuild => Remedy::Overwriting,
             Way::Succession => Remedy::Succession,
             Way::Now(_) | Way::Off(_) | Way::Restart(_) | Way::Held { .. } => Remedy::InPlace,
         };

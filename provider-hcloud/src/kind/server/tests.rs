@@ -3,6 +3,7 @@
 mod budget;
 mod change;
 mod create;
+mod rebuild;
 mod remove;
 mod setup;
 mod switch;

@@ -471,13 +471,13 @@ fn what_only_a_new_server_gets_needs_a_replacement_and_what_is_not_known_is_not_
             "image",
             json!({"image": {"name": "debian-12"}}),
             json!({}),
-            &["image.name: desired debian-12, observed debian-13 -> Replacement"],
+            &["image.name: desired debian-12, observed debian-13 -> Rebuild"],
         ),
         (
             "image by id",
             json!({"image": {"id": "8"}}),
             json!({}),
-            &["image.id: desired 8, observed 7 -> Replacement"],
+            &["image.id: desired 8, observed 7 -> Rebuild"],
         ),
         (
             "image is gone",
@@ -533,7 +533,7 @@ fn what_only_a_new_server_gets_needs_a_replacement_and_what_is_not_known_is_not_
             json!({"image": {"labelSelector": "os=flatcar"}}),
             selected,
             &[
-                "image.labelSelector: desired os=flatcar, observed an image of another choice -> Replacement",
+                "image.labelSelector: desired os=flatcar, observed an image of another choice -> Rebuild",
             ],
         ),
         (
@@ -541,7 +541,7 @@ fn what_only_a_new_server_gets_needs_a_replacement_and_what_is_not_known_is_not_
             json!({"image": {"labelSelector": "os=talos"}}),
             json!({"labels": {"hcloud.openova.io/image-selector": "none"}}),
             &[
-                "image.labelSelector: desired os=talos, observed an image of another choice -> Replacement",
+                "image.labelSelector: desired os=talos, observed an image of another choice -> Rebuild",
             ],
         ),
     ]);
