@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     managed::{ManagedSpec, ManagedStatus},
     price::Price,
+    reference::{Reference, ReferenceField, Selector},
     schema::{self, name_fits, required},
 };
 
@@ -108,6 +109,21 @@ pub struct PrimaryIPParameters {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63))]
     pub location: Option<String>,
+
+    /// Id of a server that the Primary IP is assigned to while that server is off. For a server that
+    /// is a managed resource name the Primary IP in its `publicNet` instead: it is stopped for that and
+    /// started again. When this is taken out, the assignment stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::id")]
+    pub assignee_id: Option<String>,
+
+    /// The same, as the name of a Server in this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee_id_ref: Option<Reference>,
+
+    /// The same, as the labels of a Server in this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee_id_selector: Option<Selector>,
 
     /// Whether Hetzner deletes it together with what it is assigned to. Default: false. A server or
     /// load balancer names its Primary IPs in its own `publicNet`.
@@ -238,4 +254,15 @@ pub struct DnsPtr {
     pub dns_ptr: String,
 }
 
-crate::managed!(PrimaryIP, PrimaryIPObservation);
+crate::managed!(PrimaryIP, PrimaryIPObservation, {
+    fn reference_fields(&mut self) -> Vec<ReferenceField<'_>> {
+        let spec = &mut self.spec.for_provider;
+        vec![ReferenceField::one(
+            "assigneeId",
+            "Server",
+            &mut spec.assignee_id,
+            spec.assignee_id_ref.as_ref(),
+            spec.assignee_id_selector.as_ref(),
+        )]
+    }
+});

@@ -34,6 +34,19 @@ waited for until there is one.
 
 ";
 
+const ANNOTATIONS: &str = "\
+### Annotations
+
+| Annotation | What it does |
+|---|---|
+| `crossplane.io/external-name` | Names the external resource. Set before the managed resource is created, it takes over one that exists. |
+| `crossplane.io/paused` | `true` stops everything, deletion included. |
+| `crossplane.io/poll-interval` | How often the external resource is compared with the spec, for example `5m`. |
+| `crossplane.io/reconcile-requested-at` | A new value asks for one comparison with Hetzner itself, now. |
+| `crossplane.io/replace` | Approves one change that takes a new external resource, or loses what is on it. The value is `field=desired` as the condition Synced asks for it. An approval is for one time: take the annotation away, and set it again for the next. |
+
+";
+
 const SPEC: &str = "/properties/spec";
 const FOR_PROVIDER: &str = "/properties/spec/properties/forProvider";
 const STATUS: &str = "/properties/status";
@@ -181,6 +194,7 @@ fn page(kinds: &[Kind], others: &[Kind], examples: &[(String, String)]) -> Strin
         page.status("`status`", kind.part(STATUS), &["atProvider"]);
     }
     page.text.push_str(REFERENCES);
+    page.text.push_str(ANNOTATIONS);
     for (title, schema) in page.named_types.clone() {
         page.spec(title, schema, &[]);
     }
