@@ -26,6 +26,7 @@ mod row;
 mod state;
 mod tenant;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -64,10 +65,12 @@ async fn the_end_state_is_the_same_after_every_fault_at_every_request(world: &Wo
             .any(|name| name == row.kind || name == row.name())
             .then_some(Extent::Everything),
     };
-    let rows: Vec<_> = ROWS
+    let mut rows: Vec<_> = ROWS
         .iter()
         .filter_map(|row| Some((row, extent(row)?)))
         .collect();
+    // What needs most takes longest, and begins first.
+    rows.sort_by_key(|(row, _)| Reverse(row.before.len()));
     if rows.is_empty() {
         bail!("{VARIABLE}={chosen} names no kind");
     }
@@ -82,7 +85,11 @@ async fn enumerate(lab: &Lab, rows: &[(&'static Row, Extent)]) -> Result<()> {
     lab.check_that_every_kind_has_a_row()?;
     let started = Instant::now();
     let outcomes: Vec<_> = stream::iter(rows)
-        .map(|(row, extent)| async { (*row, lane::run(lab, row, *extent).await) })
+        .map(|(row, extent)| async {
+            let outcome = lane::run(lab, row, *extent).await;
+            tell(&brief(row, &outcome));
+            (*row, outcome)
+        })
         .buffer_unordered(KINDS_AT_ONCE)
         .collect()
         .await;
@@ -91,6 +98,23 @@ async fn enumerate(lab: &Lab, rows: &[(&'static Row, Extent)]) -> Result<()> {
         report.add(row, outcome);
     }
     report.finish(started.elapsed())
+}
+
+/// The whole takes long: who waits for it wants to see something.
+fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn brief(row: &Row, outcome: &Result<Outcome>) -> String {
+    let (cases, failures, seconds) = match outcome {
+        Ok(outcome) => {
+            let cases: usize = outcome.cases.values().sum();
+            (cases, outcome.failures.len(), outcome.elapsed.as_secs())
+        }
+        Err(_) => (0, 1, 0),
+    };
+    let name = row.name();
+    format!("{name}: {cases} cases in {seconds} s, {failures} failed")
 }
 
 /// What became of the cases of one kind.
@@ -168,7 +192,7 @@ impl Report {
             "{:<26}{:<24}{:>9}{:>7}",
             "kind", "phase", "requests", "cases"
         );
-        let _ = writeln!(std::io::stderr(), "{heading}\n{}", self.table);
+        tell(&format!("{heading}\n{}", self.table));
         if self.failures.is_empty() {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rig::interceptor::{Occurrence, Server};
 
 use super::case::{Case, Fault, Place};
-use super::row::{Edit, Row};
+use super::row::{Cases, Edit, Row};
 
 /// How much of a kind is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,17 @@ pub(super) struct Phase {
     pub(super) change: Change,
     /// The change comes while the provider does not run: it finds it when it starts.
     pub(super) cold: bool,
+}
+
+impl Phase {
+    /// Whether this is where things go wrong.
+    pub(super) fn is_for(&self, cases: Cases) -> bool {
+        match cases {
+            Cases::Everywhere => true,
+            Cases::InEdits => matches!(self.change, Change::Edit(_)),
+            Cases::InDeletion => matches!(self.change, Change::Delete),
+        }
+    }
 }
 
 /// What happened in a phase of the undisturbed run.

@@ -11,12 +11,24 @@ pub(super) struct Row {
     pub(super) kind: &'static str,
     /// For further rows of a kind, which have changes of their own: what they are about.
     pub(super) title: Option<&'static str>,
+    /// Where things go wrong.
+    pub(super) cases: Cases,
     /// The object that is created, changed and deleted.
     pub(super) object: Object,
     /// Examples that are there first, in this order.
     pub(super) before: &'static [&'static str],
     /// What is changed after the create, one after another.
     pub(super) edits: &'static [Edit],
+}
+
+/// The phases of a row that meet faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cases {
+    Everywhere,
+    /// The object is created and deleted like that of another row, where this was disturbed.
+    InEdits,
+    /// It is only deleted in another way.
+    InDeletion,
 }
 
 /// Where the object comes from.
@@ -51,6 +63,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Network",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example(NETWORK),
         before: &[],
         edits: &[
@@ -75,6 +88,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Subnet",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example(SUBNET),
         before: &[NETWORK],
         edits: &[Edit {
@@ -85,6 +99,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Route",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("route.yaml"),
         before: &[NETWORK, SUBNET],
         edits: &[],
@@ -92,6 +107,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Firewall",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example(FIREWALL),
         before: &[],
         edits: &[Edit {
@@ -113,6 +129,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "SSHKey",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example(KEY),
         before: &[],
         edits: &[
@@ -132,6 +149,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "PlacementGroup",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example(GROUP),
         before: &[],
         edits: &[Edit {
@@ -142,6 +160,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "PrimaryIP",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example(ADDRESS),
         before: &[],
         edits: &[
@@ -164,6 +183,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Volume",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("volume.yaml"),
         before: &[],
         edits: &[
@@ -180,6 +200,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "VolumeAttachment",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("volume-attachment.yaml"),
         before: &[
             KEY,
@@ -200,6 +221,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Server",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example(SERVER),
         before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
         edits: &[
@@ -232,6 +254,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Server",
         title: Some("resized"),
+        cases: Cases::InEdits,
         object: Object::Changed(SERVER, || spec(json!({"placementGroupIdRef": null}))),
         before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
         edits: &[Edit {
@@ -248,6 +271,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Server",
         title: Some("readdressed"),
+        cases: Cases::InEdits,
         object: Object::Example(SERVER),
         before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
         edits: &[
@@ -269,7 +293,24 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         kind: "Server",
+        title: Some("rebuilt"),
+        cases: Cases::InEdits,
+        object: Object::Example(SERVER),
+        before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
+        edits: &[Edit {
+            name: "another image",
+            patch: || {
+                replaced(
+                    "image.name=ubuntu-24.04",
+                    json!({"image": {"name": "ubuntu-24.04"}}),
+                )
+            },
+        }],
+    },
+    Row {
+        kind: "Server",
         title: Some("deleted-at-work"),
+        cases: Cases::InDeletion,
         object: Object::Example(SERVER),
         before: &[KEY, ADDRESS, NETWORK, SUBNET, FIREWALL, GROUP],
         edits: &[],
@@ -277,6 +318,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "ServerNetwork",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("server-network.yaml"),
         before: &[NETWORK, SUBNET],
         edits: &[
@@ -293,6 +335,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "LoadBalancer",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("load-balancer.yaml"),
         before: &[],
         edits: &[
@@ -317,6 +360,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "LoadBalancerNetwork",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("load-balancer-network.yaml"),
         before: &[NETWORK, SUBNET, "load-balancer.yaml"],
         edits: &[Edit {
@@ -327,6 +371,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "LoadBalancerService",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("load-balancer-service.yaml"),
         before: &["load-balancer.yaml"],
         edits: &[Edit {
@@ -337,6 +382,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "LoadBalancerTarget",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("load-balancer-target.yaml"),
         before: &[
             NETWORK,
@@ -352,6 +398,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "LoadBalancerTarget",
         title: Some("server"),
+        cases: Cases::Everywhere,
         object: Object::Changed("load-balancer-target.yaml", || {
             spec(json!({"labelSelector": null, "serverIdRef": {"name": "shop-web"}}))
         }),
@@ -374,6 +421,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "ReverseDNS",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("reverse-dns.yaml"),
         before: &[ADDRESS],
         edits: &[Edit {
@@ -384,6 +432,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "Inventory",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Example("inventory.yaml"),
         before: &[NETWORK],
         edits: &[],
@@ -391,6 +440,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         kind: "ProviderConfig",
         title: None,
+        cases: Cases::Everywhere,
         object: Object::Own(|| {
             json!({
                 "apiVersion": "hcloud.openova.io/v1alpha1",
@@ -425,6 +475,7 @@ impl Row {
         Self {
             kind,
             title: None,
+            cases: Cases::Everywhere,
             object: Object::Example(example),
             before: &[],
             edits: &[],
@@ -441,9 +492,11 @@ fn spec(for_provider: Value) -> Value {
 }
 
 impl Edit {
-    /// Whether the object at Hetzner is another one afterwards.
+    /// Whether the object at Hetzner is another one afterwards. With another image a server is the same.
     pub(super) fn replaces(&self) -> bool {
-        !(self.patch)()["metadata"]["annotations"]["crossplane.io/replace"].is_null()
+        let patch = (self.patch)();
+        let approval = patch["metadata"]["annotations"]["crossplane.io/replace"].as_str();
+        approval.is_some_and(|change| !change.starts_with("image."))
     }
 }
 

@@ -10,8 +10,6 @@ use serde_json::{Value, json};
 
 /// The ids of the simulator's first project.
 const IDS: std::ops::Range<u64> = 1_000_000..2_000_000;
-/// Stands between a state and what was created.
-const CREATES: &str = "\ncreates: ";
 const MAINTENANCE: &str = "hcloud.openova.io/maintenance";
 const EXTERNAL_NAME: &str = "crossplane.io/external-name";
 const PENDING: &str = "crossplane.io/external-create-pending";
@@ -31,8 +29,8 @@ pub(super) struct Parts<'a> {
     pub(super) cloud: Value,
     /// The ids of what it consisted of when the phase began.
     pub(super) known: &'a BTreeSet<u64>,
-    /// How many creates Hetzner has accepted in the phase, by what they were sent to; `None` when that does not count.
-    pub(super) creates: Option<BTreeMap<String, usize>>,
+    /// How many creates Hetzner has accepted in the phase, by what they were sent to.
+    pub(super) creates: BTreeMap<String, usize>,
 }
 
 /// The text of a state.
@@ -50,24 +48,16 @@ pub(super) fn text(parts: Parts<'_>) -> Result<String> {
         "object": object.map(object_state),
         "usage": usage,
         "cloud": cloud,
+        "creates": creates,
     });
     take_passing_marks_away(&mut state);
-    let mut text = serde_json::to_string_pretty(&state).context("write the state")?;
-    if let Some(creates) = creates {
-        text.push_str(CREATES);
-        text.push_str(&serde_json::to_string_pretty(&creates).context("write the creates")?);
-    }
+    let text = serde_json::to_string_pretty(&state).context("write the state")?;
     let text = text.replace(&format!("\"{namespace}\""), "\"<namespace>\"");
     let text = match uid {
         Some(uid) => text.replace(uid, "<uid>"),
         None => text,
     };
     Ok(canonical(&text, known))
-}
-
-/// The same state when it does not count what was created.
-pub(super) fn without_creates(text: &str) -> &str {
-    text.split_once(CREATES).map_or(text, |(state, _)| state)
 }
 
 /// The mark of a server that was switched off for a change stays until a shutdown that is still on its way would have

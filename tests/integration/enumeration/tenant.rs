@@ -58,8 +58,6 @@ pub(super) struct Tenant<'l> {
     watches: Vec<String>,
     simulator: Simulator,
     settle: &'static str,
-    /// Whether what was created is part of the end state.
-    pub(super) counts_creates: bool,
     /// What goes wrong at the cloud itself.
     disturbance: Option<Injection>,
     pub(super) interceptor: Interceptor,
@@ -137,7 +135,6 @@ impl<'l> Tenant<'l> {
         write_kubeconfig(&kubeconfig, interceptor.address())?;
         let mut tenant = Self {
             lab,
-            counts_creates: true,
             log: lab.dir.path().join(format!("{namespace}.log")),
             log_start: 0,
             namespace,
@@ -378,7 +375,7 @@ impl<'l> Tenant<'l> {
     }
 
     /// How many creates Hetzner has accepted in this phase, also those whose answer was lost, by what they were sent to:
-    /// of objects, and of what objects consist of.
+    /// of objects, and of what objects consist of. A rebuild counts: a disk is not to be overwritten twice.
     fn creates(&self) -> BTreeMap<String, usize> {
         // Of a request whose action was made to fail nothing comes.
         let failed = self.disturbance.as_ref().filter(|disturbance| {
@@ -399,7 +396,9 @@ impl<'l> Tenant<'l> {
             let what = match path[..] {
                 [collection] => collection.to_owned(),
                 [collection, _, "actions", command]
-                    if command.starts_with("add_") || command.starts_with("attach") =>
+                    if command.starts_with("add_")
+                        || command.starts_with("attach")
+                        || command == "rebuild" =>
                 {
                     format!("{collection}: {command}")
                 }
@@ -479,7 +478,7 @@ impl<'l> Tenant<'l> {
             usage,
             cloud: self.cloud()?,
             known: &self.known,
-            creates: self.counts_creates.then(|| self.creates()),
+            creates: self.creates(),
         })
     }
 
