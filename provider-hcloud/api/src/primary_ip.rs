@@ -110,18 +110,18 @@ pub struct PrimaryIPParameters {
     #[schemars(length(min = 1, max = 63))]
     pub location: Option<String>,
 
-    /// Id of a server that the Primary IP is assigned to while that server is off. For a server that
-    /// is a managed resource name the Primary IP in its `publicNet` instead: it is stopped for that and
-    /// started again. When this is taken out, the assignment stays.
+    /// Id of a server that the Primary IP is assigned to while that server is off. It has to be one
+    /// that is made elsewhere: a Server that is not only observed names its Primary IPs in its own
+    /// `publicNet`, and is stopped and started for that. When this is taken out, the assignment stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::id")]
     pub assignee_id: Option<String>,
 
-    /// The same, as the name of a Server in this namespace.
+    /// The same, as the name of a Server in this namespace that is only observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee_id_ref: Option<Reference>,
 
-    /// The same, as the labels of a Server in this namespace.
+    /// The same, as the labels of a Server in this namespace that is only observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee_id_selector: Option<Selector>,
 

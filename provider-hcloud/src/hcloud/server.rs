@@ -319,9 +319,10 @@ impl Resources<'_, Server> {
             .await
     }
 
-    /// The last actions of the server, the latest first.
-    pub async fn latest_actions(&self, id: u64) -> Result<Vec<Action>, Error> {
-        self.actions(id, "sort=id:desc&per_page=50").await
+    /// A page of the server's actions, counted from 1, the latest actions first.
+    pub async fn latest_actions(&self, id: u64, page: u32) -> Result<Vec<Action>, Error> {
+        let query = format!("sort=id:desc&per_page=50&page={page}");
+        self.actions(id, &query).await
     }
 
     async fn actions(&self, id: u64, query: &str) -> Result<Vec<Action>, Error> {

@@ -51,9 +51,9 @@ pub enum Error {
         /// Its id.
         id: u64,
     },
-    /// The spec asks for protection; what is refused, in words.
-    #[error("spec.forProvider.deleteProtection is true: set it to false to {0}")]
-    ProtectedBySpec(&'static str),
+    /// The spec asks for protection.
+    #[error("spec.forProvider.deleteProtection is true: set it to false to allow the deletion")]
+    ProtectedBySpec,
     /// Somebody else has protected the object.
     #[error(
         "{} {id} is protected at Hetzner: set spec.forProvider.deleteProtection to false to have the protection lifted",
@@ -132,7 +132,7 @@ impl Error {
             | Self::Label(_)
             | Self::Required(_)
             | Self::Field { .. }
-            | Self::ProtectedBySpec(_)
+            | Self::ProtectedBySpec
             | Self::ProtectedAtHetzner { .. } => Retry::OnChange,
         };
         ExternalError::new(self, retry).refusing(refusal)

@@ -178,14 +178,11 @@ impl<K: ObjectKind> External for ObjectsOfProject<K> {
     ) -> Result<Connection, ExternalError> {
         let overwritten = async {
             let protect = K::common(desired).delete_protection;
-            if protect == Some(true) {
-                return Err(Error::ProtectedBySpec("overwrite what it holds"));
-            }
             let id = parse_id(&present.external_name).unwrap_or_default();
             let Some(object) = self.objects().read(id, Priority::Update).await? else {
                 return Ok(Connection::new());
             };
-            if check_protection(&*object, protect)? {
+            if check_protection(&*object, protect)? && protect == Some(false) {
                 self.objects().change_protection(id, false).await?;
             }
             K::overwrite(&self.project, desired, id, present).await
@@ -321,7 +318,7 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
         let protect = K::common(desired).delete_protection;
         let broken = matches!(present.readiness, Readiness::Broken { .. });
         if protect == Some(true) && !broken {
-            return Err(Error::ProtectedBySpec("delete it"));
+            return Err(Error::ProtectedBySpec);
         }
         let id = parse_id(&present.external_name).unwrap_or_default();
         let objects = self.objects();

@@ -3,7 +3,9 @@
 //! Servers and load balancers name their addresses, and an assignment is theirs to make. The one that is named here is
 //! made when the server is off, and nothing is switched off for it: what a server is switched off for is said in one place.
 
-use api::{DnsPtr, PrimaryIP, PrimaryIPObservation, PrimaryIPType};
+use std::sync::Arc;
+
+use api::{DnsPtr, PrimaryIP, PrimaryIPObservation, PrimaryIPType, UID_LABEL};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -116,17 +118,13 @@ impl ObjectKind for PrimaryIps {
         desired: &Desired<PrimaryIP>,
         ip: &hcloud::PrimaryIp,
     ) -> Result<(), Error> {
-        match ip.assignee_id {
-            None => Ok(()),
-            Some(server) if is_assigned_here(desired, ip) && is_off(project, server).await? => {
-                unassign(project, ip.id, server).await
-            }
-            Some(holder) => Err(Error::Held {
-                object: "Primary IP",
-                id: ip.id,
-                holders: format!("{} {holder}", ip.assignee_type.replace('_', " ")),
-            }),
+        let Some(holder) = ip.assignee_id else {
+            return Ok(());
+        };
+        if !is_assigned_here(desired, ip) || !server(project, holder).await?.is_off() {
+            return Err(held(ip, holder));
         }
+        unassign(project, ip.id, holder).await
     }
 }
 
@@ -139,7 +137,8 @@ fn is_assigned_here(desired: &Desired<PrimaryIP>, ip: &hcloud::PrimaryIp) -> boo
     named && ip.assignee_type == SERVER
 }
 
-/// Assigns the Primary IP to the server with the id `wanted`, after it was taken from another one.
+/// Assigns the Primary IP to the server with the id `wanted`, after it was taken from another one. All is looked at before
+/// anything is taken away.
 async fn assign(project: &Project, id: u64, wanted: &str) -> Result<(), Error> {
     let wanted = parse_id(wanted).ok_or_else(|| {
         let problem = format!("{wanted:?} is not an id: ids are positive numbers");
@@ -149,23 +148,22 @@ async fn assign(project: &Project, id: u64, wanted: &str) -> Result<(), Error> {
     let Some(ip) = ips.read(id, Priority::Update).await? else {
         return Ok(());
     };
-    let servers = [ip.assignee_id, Some(wanted)];
-    for server in servers.into_iter().flatten() {
-        if !is_off(project, server).await? {
-            return Err(Error::Waiting(format!(
-                "spec.forProvider.assigneeId: server {server} is not off, and Primary IP {id} can only be given to a server, or taken from it, while it is: stop it, or name the Primary IP in its publicNet, for which it is stopped and started again"
-            )));
-        }
+    if ip.assignee_id == Some(wanted) && ip.assignee_type == SERVER {
+        return Ok(());
     }
-    match ip.assignee_id {
-        Some(current) if current == wanted => return Ok(()),
-        Some(current) => unassign(project, id, current).await?,
-        None => {}
+    let target = server(project, wanted).await?;
+    check_target(&target, &ip)?;
+    check_off(&target, id)?;
+    if let Some(holder) = ip.assignee_id {
+        if ip.assignee_type != SERVER {
+            return Err(held(&ip, holder));
+        }
+        check_off(&*server(project, holder).await?, id)?;
+        unassign(project, id, holder).await?;
     }
     let request = json!({"assignee_type": SERVER, "assignee_id": wanted});
-    ips.run(id, "assign", Some(&request))
-        .await
-        .map_err(refusal)?;
+    let assigned = ips.run(id, "assign", Some(&request)).await;
+    assigned.map_err(refusal)?;
     project.client.servers().doubt(wanted);
     Ok(())
 }
@@ -177,17 +175,53 @@ async fn unassign(project: &Project, id: u64, server: u64) -> Result<(), Error> 
     Ok(())
 }
 
-/// Whether the server is off.
-///
-/// # Errors
-/// When there is none.
-async fn is_off(project: &Project, id: u64) -> Result<bool, Error> {
+async fn server(project: &Project, id: u64) -> Result<Arc<hcloud::Server>, Error> {
     let server = project.client.servers().read(id, Priority::Update).await?;
-    let server = server.ok_or_else(|| {
+    server.ok_or_else(|| {
         let problem = format!("there is no server with id {id} in the project");
         Error::field("assigneeId", problem)
-    })?;
-    Ok(server.is_off())
+    })
+}
+
+/// What the API would refuse after the address was taken from another server, and what the server would undo.
+fn check_target(server: &hcloud::Server, ip: &hcloud::PrimaryIp) -> Result<(), Error> {
+    let refuse = |problem: String| Err(Error::field("assigneeId", problem));
+    let (id, public) = (server.id, &server.public_net);
+    if server.labels.contains_key(UID_LABEL) {
+        return refuse(format!(
+            "server {id} is a managed resource: name the Primary IP in its publicNet, for which it is stopped and started again"
+        ));
+    }
+    let (there, here) = (server.location_name(), ip.location.name.as_str());
+    if there != here {
+        return refuse(format!(
+            "server {id} is in {there}, and the Primary IP is in {here}"
+        ));
+    }
+    let is_v4 = ip.kind == PrimaryIPType::Ipv4.as_str();
+    let other = if is_v4 { &public.ipv4 } else { &public.ipv6 };
+    match other.as_ref().filter(|other| other.id != Some(ip.id)) {
+        Some(other) => refuse(format!("server {id} has {} already", other.ip)),
+        None => Ok(()),
+    }
+}
+
+fn check_off(server: &hcloud::Server, ip: u64) -> Result<(), Error> {
+    if server.is_off() {
+        return Ok(());
+    }
+    Err(Error::Waiting(format!(
+        "spec.forProvider.assigneeId: server {} is {}, and Primary IP {ip} can only be given to a server, or taken from it, while that is off: stop it",
+        server.id, server.status
+    )))
+}
+
+fn held(ip: &hcloud::PrimaryIp, holder: u64) -> Error {
+    Error::Held {
+        object: "Primary IP",
+        id: ip.id,
+        holders: format!("{} {holder}", ip.assignee_type.replace('_', " ")),
+    }
 }
 
 fn report(ip: &hcloud::PrimaryIp) -> PrimaryIPObservation {
@@ -228,110 +262,4 @@ fn report(ip: &hcloud::PrimaryIp) -> PrimaryIPObservation {
 }
 
 #[cfg(test)]
-mod tests {
-    use api::Server;
-
-    use super::*;
-    use crate::{
-        kind::{
-            object::ObjectsOfProject,
-            server::Servers,
-            simulated::{self, deleted, made, named, recorded, resource, seen},
-        },
-        managed::External,
-    };
-
-    fn primary(more: &Value) -> PrimaryIP {
-        let mut spec = json!({"type": "ipv4", "location": "fsn1"});
-        for (key, value) in more.as_object().unwrap() {
-            spec[key] = value.clone();
-        }
-        resource(&spec)
-    }
-
-    #[tokio::test]
-    async fn an_assignment_waits_until_the_servers_are_off_and_goes_with_the_address() {
-        let (_simulator, project) = simulated::project().await;
-        let servers = ObjectsOfProject::<Servers>::from(project.clone());
-        let spec = json!({
-            "serverType": "cx23", "image": {"name": "debian-13"}, "location": "fsn1",
-            "powerState": "Stopped", "publicNet": {"ipv4Enabled": false},
-        });
-        let mut ids = Vec::new();
-        for name in ["a", "b"] {
-            ids.push(
-                made(&servers, &named::<Server>(name, &spec).into())
-                    .await
-                    .external_name,
-            );
-        }
-        let ips = ObjectsOfProject::<PrimaryIps>::from(project.clone());
-        let free = made(&ips, &primary(&json!({})).into()).await;
-        let to = |server: &str| recorded(primary(&json!({"assigneeId": server})), &free);
-        let assignee = async |desired: &Desired<PrimaryIP>| {
-            let present = seen(&ips, desired).await;
-            present.at_provider.assignee_id.map(|id| id.to_string())
-        };
-        for id in &ids {
-            simulated::changed(&ips, &to(id)).await;
-            assert_eq!(assignee(&to(id)).await.as_ref(), Some(id));
-        }
-        let unmanaged = recorded(primary(&json!({})), &free);
-        assert!(seen(&ips, &unmanaged).await.drift.is_empty());
-
-        let api = project.client.servers();
-        let last: u64 = ids[1].parse().unwrap();
-        api.command(last, "poweron").await.unwrap();
-        let back = to(&ids[0]);
-        let present = seen(&ips, &back).await;
-        let error = ips.update(&back, &present).await.unwrap_err().to_string();
-        let begin =
-            format!("spec.forProvider.assigneeId: server {last} is not off, and Primary IP");
-        assert!(error.starts_with(&begin), "{error}");
-        assert_eq!(
-            assignee(&back).await.as_ref(),
-            Some(&ids[1]),
-            "nothing half done"
-        );
-
-        let going = recorded(
-            deleted(primary(&json!({"assigneeIdRef": {"name": "b"}}))),
-            &free,
-        );
-        let present = seen(&ips, &going).await;
-        let error = ips.delete(&going, &present).await.unwrap_err().to_string();
-        assert!(error.contains(&format!("server {last}")), "{error}");
-        api.command(last, "poweroff").await.unwrap();
-        ips.delete(&going, &present).await.unwrap();
-        assert!(simulated::absent(&ips, &going).await);
-    }
-
-    #[tokio::test]
-    async fn an_assignment_to_nothing_is_refused() {
-        let (_simulator, project) = simulated::project().await;
-        let ips = ObjectsOfProject::<PrimaryIps>::from(project);
-        let free = made(&ips, &primary(&json!({})).into()).await;
-        let nobody = recorded(primary(&json!({"assigneeId": "7"})), &free);
-        let present = seen(&ips, &nobody).await;
-        let error = ips.update(&nobody, &present).await.unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "spec.forProvider.assigneeId: there is no server with id 7 in the project"
-        );
-    }
-
-    #[test]
-    fn a_report_has_an_address_also_for_a_network_and_tells_what_is_unassigned() {
-        let ip = |ip: Value| report(&serde_json::from_value(ip).unwrap());
-        let six = ip(
-            json!({"id": 1, "type": "ipv6", "ip": "2001:db8:1::/64", "assignee_type": "server"}),
-        );
-        assert_eq!(six.address, "2001:db8:1::1");
-        assert_eq!(six.network.as_deref(), Some("2001:db8:1::/64"));
-        assert_eq!(six.assignee_type, "unassigned");
-        let four =
-            ip(json!({"id": 1, "ip": "192.0.2.1", "assignee_id": 7, "assignee_type": "server"}));
-        assert_eq!((four.address.as_str(), four.network), ("192.0.2.1", None));
-        assert_eq!(four.assignee_type, "server");
-    }
-}
+mod tests;

@@ -159,8 +159,13 @@ impl ObjectKind for Servers {
         project: &Project,
         desired: &Desired<Server>,
         id: u64,
-        _: &PresentOf<Self>,
+        present: &PresentOf<Self>,
     ) -> Result<Connection, Error> {
+        let spec = &desired.spec.for_provider;
+        if spec.delete_protection == Some(true) || spec.rebuild_protection == Some(true) {
+            let problem = "the server is protected: set this, and deleteProtection where it is set, to false to have the server rebuilt";
+            return Err(Error::field("rebuildProtection", problem));
+        }
         let Some(server) = project.client.servers().by_id(id, FRESH).await? else {
             return Ok(Connection::new());
         };
@@ -169,8 +174,12 @@ impl ObjectKind for Servers {
             let message = format!("server {id} is {}: its rebuild waits", server.status);
             return Err(Error::Waiting(message));
         }
-        let marks = Marks::of(&server.labels);
-        rebuild::rebuild(project, desired, &wish, &server, marks.rebuild.as_ref()).await
+        let marked = Marks::of(&server.labels).rebuild;
+        if marked.is_some() != present.drift.is_overwritten() {
+            // It was decided on an older look.
+            return Ok(Connection::new());
+        }
+        rebuild::rebuild(project, desired, &wish, &server, marked).await
     }
 
     /// A server that is wanted to end in order is shut down, and given the time that the spec says.

@@ -272,7 +272,8 @@ pub enum Remedy {
     Replacement,
     /// The external resource stays the same one and loses what it holds, which somebody has to approve.
     Overwriting,
-    /// As [`Remedy::Overwriting`], once that is approved and recorded outside: it goes on.
+    /// As [`Remedy::Overwriting`], once that is approved and recorded outside: it goes on. An update gives it up, because
+    /// the approval was taken back.
     Overwritten,
     /// The external resource is fine as it is, and will be as desired when it is overwritten or replaced. That can be
     /// done at once as well.
@@ -348,7 +349,7 @@ impl Drift {
 
     /// Whether something can be changed in place.
     pub fn in_place(&self) -> bool {
-        let in_place = [Remedy::InPlace, Remedy::Completion];
+        let in_place = [Remedy::InPlace, Remedy::Completion, Remedy::Overwritten];
         self.0.iter().any(|d| in_place.contains(&d.remedy))
     }
 
@@ -361,6 +362,14 @@ impl Drift {
     pub fn into_completion(mut self) -> Self {
         for difference in &mut self.0 {
             difference.remedy = Remedy::Completion;
+        }
+        self
+    }
+
+    /// The same differences, as what goes on once it was approved to overwrite the external resource.
+    pub fn into_overwritten(mut self) -> Self {
+        for difference in &mut self.0 {
+            difference.remedy = Remedy::Overwritten;
         }
         self
     }

@@ -52,6 +52,8 @@ pub struct Situation<'a> {
     pub delete_requested: bool,
     /// The replacement that somebody has approved.
     pub approved_replacement: Option<&'a str>,
+    /// Some approval stands, also one that is used up.
+    pub approval_stands: bool,
     /// Whether the references of the spec are resolved.
     pub resolved: bool,
     /// What was seen outside.
@@ -190,7 +192,9 @@ pub fn next(situation: &Situation<'_>) -> Step {
                 Step::Replace
             } else if late_init && policies.late_initialize() {
                 Step::LateInitialize
-            } else if (overwritten || approved && overwritable) && policies.update() {
+            } else if (overwritten && situation.approval_stands || approved && overwritable)
+                && policies.update()
+            {
                 Step::Overwrite
             } else if approved && replaceable && policies.update() {
                 Step::Replace

@@ -382,6 +382,7 @@ impl Pass<'_> {
                 .progress
                 .with(&self.uid, |progress| progress.delete_requested),
             approved_replacement: annotations::approved_replacement(meta),
+            approval_stands: annotations::get(meta, annotations::REPLACE).is_some(),
             resolved,
             outside: match seen {
                 None => Outside::Unseen,

@@ -18,8 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     drift::{Ending, Facts, changes},
     mark::{
-        IMAGE_SELECTOR, MAINTENANCE, Mark, Marks, REBUILD, REFUSED, RESCUE, RESTART, Rebuild,
-        Stamp, UNKNOWN, USER_DATA, WITHOUT,
+        MAINTENANCE, Mark, Marks, REBUILD, REBUILD_OF, REFUSED, RESCUE, RESTART, Rebuild, Stamp,
     },
     step::{Change, Step, Way},
     wish::Wish,
@@ -114,44 +113,41 @@ pub(super) fn assess(situation: &Situation<'_>) -> Assessment {
     }
 }
 
-/// A server whose rebuild was approved. Everything else waits for its end.
+/// A server whose rebuild was approved. Everything else waits for its end. An update ends it: its approval was taken back.
 fn rebuilding(situation: &Situation<'_>, rebuild: &Rebuild) -> Assessment {
-    let Situation { wish, facts, .. } = *situation;
-    let same = rebuild.is_of(&wish.disk_digest());
+    let Situation {
+        wish,
+        facts,
+        server,
+        ..
+    } = *situation;
     let end = |desired: &str, observed: &str, marks: Vec<Mark>| {
-        let mut assessment = Assessment::new(Readiness::Available);
-        let marks = [(REBUILD, None)].into_iter().chain(marks).collect();
-        assessment.take(
-            difference("rebuild", desired, observed),
-            [Step::Mark(marks)],
-        );
+        let mut assessment = if server.is_off() && !wish.is_off() {
+            Assessment::waiting("the server is off", OFF)
+        } else {
+            Assessment::new(Readiness::Available)
+        };
+        let ended = [(REBUILD, None), (REBUILD_OF, None)];
+        let marks = ended.into_iter().chain(marks).collect();
+        let step = Step::Mark(marks);
+        assessment.take(difference("rebuild", desired, observed), [step]);
         assessment
     };
     match &facts.rebuild {
-        None if same => {
-            let mut assessment = Assessment::new(Readiness::Available);
-            assessment.drift.push(Difference {
-                remedy: Remedy::Overwritten,
-                ..difference("rebuild", "done", "pending")
-            });
+        None if rebuild.is_of(wish) => {
+            let mut assessment = end("done", "pending", Vec::new());
+            assessment.drift = assessment.drift.into_overwritten();
             assessment
         }
         None => end("nothing", "pending for an older spec", Vec::new()),
         Some(Ending::Running) => Assessment::waiting("the server is being rebuilt", SLOW),
-        Some(Ending::Failed(error)) => end("nothing", error, Vec::new()),
-        Some(Ending::Done) => {
-            let known = |digest: Option<String>| match digest {
-                _ if !same => UNKNOWN.to_owned(),
-                Some(digest) => digest,
-                None => WITHOUT.to_owned(),
-            };
-            let mut marks = vec![(IMAGE_SELECTOR, Some(known(wish.image_selector_digest())))];
-            // Without new user data the server keeps what it had.
-            if wish.user_data.is_some() || !same {
-                marks.push((USER_DATA, Some(known(wish.user_data.clone()))));
-            }
-            end("done", "pending", marks)
+        Some(Ending::Failed(error)) => {
+            let mut assessment = end("nothing", "failed", Vec::new());
+            let message = format!("the rebuild has failed: {error}");
+            assessment.held = Some((message, Retry::OnChange));
+            assessment
         }
+        Some(Ending::Done) => end("done", "pending", rebuild.outcome(wish)),
     }
 }
 
@@ -368,9 +364,12 @@ fn off(situation: &Situation<'_>, marks: &Marks<'_>, changes: Vec<Change>) -> As
         }
         power_on(server, stopped_by_us, &mut assessment);
     }
-    fixed
-        .into_iter()
-        .for_each(|difference| assessment.drift.push(difference));
+    // What the server was switched off for comes first: a rebuild would start it.
+    if switched.is_empty() {
+        fixed
+            .into_iter()
+            .for_each(|difference| assessment.drift.push(difference));
+    }
     assessment
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
+use super::wish::Wish;
 use crate::{hcloud::labels::Labels, kind::parse_id};
 
 /// The server is not yet what its creation promised. Never set again once it is gone.
@@ -21,8 +22,10 @@ pub(super) const MAINTENANCE: &str = "hcloud.openova.io/maintenance";
 pub(super) const REFUSED: &str = "hcloud.openova.io/refused";
 /// The server has to be reset for this field to take effect.
 pub(super) const RESTART: &str = "hcloud.openova.io/restart";
-/// The server is being rebuilt; a [`Rebuild`].
+/// The server is being rebuilt; a part of [`Rebuild`].
 pub(super) const REBUILD: &str = "hcloud.openova.io/rebuild";
+/// What it is rebuilt for; the other part.
+pub(super) const REBUILD_OF: &str = "hcloud.openova.io/rebuild-of";
 /// Digest of the rescue that was last carried out.
 pub(super) const RESCUE: &str = "hcloud.openova.io/rescue";
 /// Digest of the user data that the server was made with.
@@ -34,7 +37,7 @@ pub(super) const IMAGE_SELECTOR: &str = "hcloud.openova.io/image-selector";
 /// The digest of what the server was made without. A server without the label may have been made with anything.
 pub(super) const WITHOUT: &str = "none";
 /// In place of the digest of what the server was made with, when that is not known any more.
-pub(super) const UNKNOWN: &str = "unknown";
+const UNKNOWN: &str = "unknown";
 
 /// Primary IP that was taken away from the server, and is deleted if it was made with it.
 pub(super) const RELEASED_IPV4: &str = "hcloud.openova.io/released-ipv4";
@@ -88,7 +91,9 @@ impl<'a> Marks<'a> {
             refused: get(REFUSED).and_then(Stamp::parse),
             restart: get(RESTART),
             rescue: get(RESCUE),
-            rebuild: get(REBUILD).and_then(Rebuild::parse),
+            rebuild: get(REBUILD)
+                .zip(get(REBUILD_OF))
+                .and_then(|(text, of)| Rebuild::parse(text, of)),
             user_data: get(USER_DATA),
             ssh_keys: get(SSH_KEYS),
             image_selector: get(IMAGE_SELECTOR),
@@ -104,36 +109,100 @@ impl<'a> Marks<'a> {
     }
 }
 
-/// A rebuild that was approved: what for, and the action of the last rebuild before it.
+/// How long a request to rebuild may still be carried out after its answer was given up.
+const SETTLE: SignedDuration = SignedDuration::from_secs(10);
+
+/// A rebuild that was approved. [`REBUILD`] has the action before it and when it was last asked for, [`REBUILD_OF`] what
+/// it is to bring about.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Rebuild {
-    /// Id of that action, 0 when there was none. A rebuild with a later id is this one.
+    /// Id of the last action of the server when it was approved, 0 when there was none. A rebuild with a later id is this
+    /// one.
     pub(super) after: u64,
-    of: String,
+    asked: Option<Timestamp>,
+    image: String,
+    user_data: String,
 }
 
 impl Rebuild {
-    /// The rebuild that brings about `wanted`, which is a digest.
-    pub(super) fn new(after: u64, wanted: &str) -> Self {
-        let of = wanted.to_owned();
-        Self { after, of }
+    /// The rebuild that brings about what is wished.
+    pub(super) fn new(after: u64, wish: &Wish) -> Self {
+        let user_data = wish.user_data.clone();
+        Self {
+            after,
+            asked: None,
+            image: image_of(wish),
+            user_data: user_data.unwrap_or_else(|| WITHOUT.to_owned()),
+        }
     }
 
-    /// Whether it brings this about.
-    pub(super) fn is_of(&self, wanted: &str) -> bool {
-        self.of == wanted
+    /// The same, once it was asked for.
+    pub(super) fn asked(mut self, now: Timestamp) -> Self {
+        self.asked = Some(whole_second(now));
+        self
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        let (after, of) = text.split_once('.')?;
-        Some(Self::new(after.parse().ok()?, of))
+    /// Whether an earlier request may still be carried out.
+    pub(super) fn may_still_begin(&self, now: Timestamp) -> bool {
+        self.asked.is_some_and(|asked| now < after(asked, SETTLE))
+    }
+
+    /// Whether it brings about what is wished.
+    pub(super) fn is_of(&self, wish: &Wish) -> bool {
+        let Self {
+            image, user_data, ..
+        } = Self::new(self.after, wish);
+        self.image == image && self.user_data == user_data
+    }
+
+    /// The labels that record it.
+    pub(super) fn marks(&self) -> [Mark; 2] {
+        let after = self.after;
+        let text = match self.asked {
+            Some(asked) => format!("{after}.{}", asked.as_second()),
+            None => after.to_string(),
+        };
+        let of = format!("{}.{}", self.image, self.user_data);
+        [(REBUILD, Some(text)), (REBUILD_OF, Some(of))]
+    }
+
+    /// The labels that record what the server was made of, once it is done. What was wished for meanwhile was not.
+    pub(super) fn outcome(&self, wish: &Wish) -> Vec<Mark> {
+        let selector = match wish.image_selector_digest() {
+            _ if self.image != image_of(wish) => UNKNOWN.to_owned(),
+            Some(digest) => digest,
+            None => WITHOUT.to_owned(),
+        };
+        let mut marks = vec![(IMAGE_SELECTOR, Some(selector))];
+        // Without new user data the server keeps what it had.
+        if self.user_data != WITHOUT {
+            marks.push((USER_DATA, Some(self.user_data.clone())));
+        }
+        marks
+    }
+
+    fn parse(text: &str, of: &str) -> Option<Self> {
+        let mut parts = text.splitn(2, '.');
+        let after = parts.next()?.parse().ok()?;
+        let asked = match parts.next() {
+            Some(seconds) => Some(Timestamp::from_second(seconds.parse().ok()?).ok()?),
+            None => None,
+        };
+        let (image, user_data) = of.split_once('.')?;
+        Some(Self {
+            after,
+            asked,
+            image: image.to_owned(),
+            user_data: user_data.to_owned(),
+        })
     }
 }
 
-impl fmt::Display for Rebuild {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.after, self.of)
-    }
+/// What stands for the choice of an image, short enough to share a label.
+fn image_of(wish: &Wish) -> String {
+    let mut digest = digest(wish.image_words().as_bytes());
+    digest.truncate(16);
+    digest
 }
 
 /// How long a server is given to react to a shutdown before it is asked again.
@@ -258,13 +327,49 @@ mod tests {
     }
 
     #[test]
-    fn a_rebuild_is_a_label_and_is_read_as_it_is_written() {
-        let rebuild = Rebuild::new(u64::MAX, &digest(b"debian-13"));
-        let text = rebuild.to_string();
-        assert_eq!(labels::check_value(&text), Ok(()), "{text}");
-        assert_eq!(Rebuild::parse(&text), Some(rebuild));
-        for odd in ["", "1", "x.abc", "-1.abc"] {
-            assert_eq!(Rebuild::parse(odd), None, "{odd}");
+    fn a_rebuild_is_two_labels_and_is_read_as_it_is_written() {
+        let wish = |image: &str, user_data: Option<&[u8]>| Wish {
+            image: Some(api::ServerImageChoice {
+                label_selector: Some(image.to_owned()),
+                ..api::ServerImageChoice::default()
+            }),
+            user_data: user_data.map(digest),
+            ..Wish::default()
+        };
+        let at = |second: i64| Timestamp::from_second(1_000 + second).unwrap();
+        let talos = wish("os=talos", Some(b"#cloud-config"));
+        let begun = Rebuild::new(u64::MAX, &talos);
+        let asked = begun.clone().asked(at(0));
+        for rebuild in [&begun, &asked] {
+            let [(_, text), (_, of)] = rebuild.marks();
+            let (text, of) = (text.unwrap(), of.unwrap());
+            assert_eq!(labels::check_value(&text), Ok(()), "{text}");
+            assert_eq!(labels::check_value(&of), Ok(()), "{of}");
+            assert_eq!(Rebuild::parse(&text, &of).as_ref(), Some(rebuild));
+        }
+        assert!(!begun.may_still_begin(at(0)));
+        assert!(asked.may_still_begin(at(9)) && !asked.may_still_begin(at(10)));
+
+        assert!(asked.is_of(&talos));
+        let unreadable = wish("os=talos", None);
+        let other = wish("os=flatcar", Some(b"#cloud-config"));
+        assert!(!asked.is_of(&unreadable) && !asked.is_of(&other));
+        assert_eq!(
+            asked.outcome(&unreadable),
+            [
+                (IMAGE_SELECTOR, Some(digest(b"os=talos"))),
+                (USER_DATA, Some(digest(b"#cloud-config")))
+            ]
+        );
+        assert_eq!(asked.outcome(&other)[0].1.as_deref(), Some(UNKNOWN));
+        for (text, of) in [
+            ("", "a.b"),
+            ("x", "a.b"),
+            ("-1", "a.b"),
+            ("1.x", "a.b"),
+            ("1", "ab"),
+        ] {
+            assert_eq!(Rebuild::parse(text, of), None, "{text} {of}");
         }
     }
 
@@ -277,6 +382,7 @@ mod tests {
             RESTART,
             RESCUE,
             REBUILD,
+            REBUILD_OF,
             USER_DATA,
             SSH_KEYS,
             IMAGE_SELECTOR,

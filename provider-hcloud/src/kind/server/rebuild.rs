@@ -1,7 +1,7 @@
 //! Overwriting the disk of a server with an image: another one, or the same with other user data.
 //!
 //! ```text
-//! mark (id of the last rebuild) ─> rebuild ─> wait ─> remove the mark
+//! mark (id of the last action) ─> rebuild ─> wait ─> remove the mark
 //! ```
 //!
 //! The mark and the list of the server's actions tell, also to another process, whether the disk was overwritten since
@@ -12,11 +12,11 @@ use api::Server;
 use super::{
     drift::Ending,
     image,
-    mark::{REBUILD, Rebuild},
+    mark::Rebuild,
     wish::{Wish, user_data},
 };
 use crate::{
-    hcloud::{self, Class, action::Action, server::RebuildRequest},
+    hcloud::{self, Class, server::RebuildRequest},
     kind::{Error, Project, error::refusal},
     managed::{Connection, Desired, credentials::SecretValue},
 };
@@ -33,22 +33,50 @@ pub(super) async fn rebuild(
     desired: &Desired<Server>,
     wish: &Wish,
     server: &hcloud::Server,
-    marked: Option<&Rebuild>,
+    marked: Option<Rebuild>,
 ) -> Result<Connection, Error> {
-    let servers = project.client.servers();
+    let (servers, now) = (project.client.servers(), project.clock.now());
+    // Also before it begins: what cannot be put together leaves no mark.
+    let request = request(project, desired, wish, server).await?;
     let Some(marked) = marked else {
-        let last = last(&servers.latest_actions(server.id).await?).map(|action| action.id);
-        let mark = Rebuild::new(last.unwrap_or_default(), &wish.disk_digest());
-        let mut labels = server.labels.clone();
-        labels.insert(REBUILD.to_owned(), mark.to_string());
-        servers.set_labels(server.id, &labels).await?;
+        let latest = servers.latest_actions(server.id, 1).await?;
+        let after = latest.first().map(|action| action.id).unwrap_or_default();
+        mark(project, server, &Rebuild::new(after, wish)).await?;
         return Ok(Connection::new());
     };
     // What is done about another spec, or after the rebuild, is no loss of data, and is left to the update.
-    let due = marked.is_of(&wish.disk_digest());
-    if !due || ending(project, server.id, marked).await?.is_some() {
+    if !marked.is_of(wish) || ending(project, server.id, &marked).await?.is_some() {
         return Ok(Connection::new());
     }
+    if marked.may_still_begin(now) {
+        let message = format!(
+            "whether server {} is being rebuilt shows in a moment",
+            server.id
+        );
+        return Err(Error::Waiting(message));
+    }
+    mark(project, server, &marked.asked(now)).await?;
+    let password = match servers.rebuild(server.id, &request).await {
+        Ok(password) => password,
+        Err(error) if error.class() == Class::Invalid => {
+            if let Some(choice) = &wish.image {
+                image::explain(project, choice, &server.server_type.architecture).await?;
+            }
+            return Err(refusal(error));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let password = password.map(|text| SecretValue::new(text.expose().as_bytes().to_vec()));
+    let password = password.map(|password| ("rootPassword", password));
+    Ok(password.into_iter().collect())
+}
+
+async fn request(
+    project: &Project,
+    desired: &Desired<Server>,
+    wish: &Wish,
+    server: &hcloud::Server,
+) -> Result<RebuildRequest, Error> {
     let architecture = &server.server_type.architecture;
     let image = match (&wish.image, &server.image) {
         (Some(choice), _) => image::choose(project, choice, architecture).await?,
@@ -56,22 +84,17 @@ pub(super) async fn rebuild(
         (None, None) => return Err(Error::Required("image")),
     };
     let user_data = user_data(desired)?;
-    let request = RebuildRequest { image, user_data };
-    let password = match servers.rebuild(server.id, &request).await {
-        Ok(password) => password,
-        Err(error) if error.class() == Class::Invalid => {
-            if let Some(choice) = &wish.image {
-                image::explain(project, choice, architecture).await?;
-            }
-            return Err(refusal(error));
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let password = password.map(|text| SecretValue::new(text.expose().as_bytes().to_vec()));
-    Ok(password
-        .into_iter()
-        .map(|password| ("rootPassword", password))
-        .collect())
+    Ok(RebuildRequest { image, user_data })
+}
+
+async fn mark(project: &Project, server: &hcloud::Server, rebuild: &Rebuild) -> Result<(), Error> {
+    let mut labels = server.labels.clone();
+    for (key, value) in rebuild.marks() {
+        labels.extend(value.map(|value| (key.to_owned(), value)));
+    }
+    let servers = project.client.servers();
+    servers.set_labels(server.id, &labels).await?;
+    Ok(())
 }
 
 /// What has become of the rebuild that the mark is for, once it has begun.
@@ -83,16 +106,21 @@ pub(super) async fn ending(
     server: u64,
     marked: &Rebuild,
 ) -> Result<Option<Ending>, Error> {
-    let actions = project.client.servers().latest_actions(server).await?;
-    let rebuild = last(&actions).filter(|action| action.id > marked.after);
-    Ok(rebuild.map(|action| match action.outcome() {
-        None => Ending::Running,
-        Some(Ok(())) => Ending::Done,
-        Some(Err(error)) => Ending::Failed(error.to_string()),
-    }))
-}
-
-/// The last rebuild among actions of which the latest come first.
-fn last(actions: &[Action]) -> Option<&Action> {
-    actions.iter().find(|action| action.command == COMMAND)
+    let servers = project.client.servers();
+    for page in 1.. {
+        let actions = servers.latest_actions(server, page).await?;
+        let mut later = actions.iter().filter(|action| action.id > marked.after);
+        if let Some(action) = later.find(|action| action.command == COMMAND) {
+            return Ok(Some(match action.outcome() {
+                None => Ending::Running,
+                Some(Ok(())) => Ending::Done,
+                Some(Err(error)) => Ending::Failed(error.to_string()),
+            }));
+        }
+        let last = actions.last();
+        if last.is_none_or(|action| action.id <= marked.after) {
+            break;
+        }
+    }
+    Ok(None)
 }

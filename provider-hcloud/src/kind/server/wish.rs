@@ -251,8 +251,8 @@ impl Wish {
         Some(digest(self.image_selector()?.as_bytes()))
     }
 
-    /// What stands for all that a rebuild brings about.
-    pub(super) fn disk_digest(&self) -> String {
+    /// The choice of the image as one text.
+    pub(super) fn image_words(&self) -> String {
         let image = self.image.as_ref();
         let of = |field: fn(&ServerImageChoice) -> Option<&String>| {
             image.and_then(field).map_or("", String::as_str)
@@ -261,9 +261,8 @@ impl Wish {
             of(|image| image.name.as_ref()),
             of(|image| image.id.as_ref()),
             of(|image| image.label_selector.as_ref()),
-            self.user_data.as_deref().unwrap_or_default(),
         ];
-        digest(words.join("\n").as_bytes())
+        words.join("\n")
     }
 
     /// The field that names the SSH keys for the rescue system, and the keys: its own, or those of the server.

@@ -25,6 +25,7 @@ fn situation(outside: Outside<'_>) -> Situation<'_> {
         fresh_look_wanted: false,
         delete_requested: false,
         approved_replacement: None,
+        approval_stands: false,
         resolved: true,
         outside,
         now: at(NOW),
@@ -662,13 +663,22 @@ fn what_cannot_be_changed_in_place_waits_for_an_approval_that_names_it() {
         (
             "it is being overwritten",
             OVERWRITTEN,
-            |_| {},
+            |s| s.approval_stands = true,
             Step::Overwrite,
+        ),
+        (
+            "the approval was taken back",
+            OVERWRITTEN,
+            |_| {},
+            Step::Update,
         ),
         (
             "it may not be overwritten any more",
             OVERWRITTEN,
-            |s| s.policies = Policies::new(&[Observe]),
+            |s| {
+                s.approval_stands = true;
+                s.policies = Policies::new(&[Observe]);
+            },
             Step::Steady,
         ),
         (

@@ -27,6 +27,9 @@ const PAUSED: &str =
     "Reconciliation is paused either through the `spec.managementPolicies` or the pause annotation";
 const UNKNOWN_CREATE: &str = "cannot determine creation result - remove the crossplane.io/external-create-pending annotation if it is safe to proceed";
 
+/// How many different updates may follow each other at once: more than any change takes steps.
+const STEPS_AT_ONCE: usize = 10;
+
 impl Pass<'_> {
     pub(super) async fn execute(
         &mut self,
@@ -264,22 +267,21 @@ impl Pass<'_> {
         if !self.confirm().await? {
             return Ok(Again::Now);
         }
-        if present.drift.is_overwritten() {
+        let goes_on = present.drift.is_overwritten();
+        if goes_on {
             self.use_approval().await?;
-        } else {
-            self.event(
-                Severity::Warning,
-                "OverwritingExternalResource",
-                &format!(
-                    "Overwriting what the external resource holds: {}",
-                    present.drift
-                ),
-            );
         }
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
         self.mark_readiness(&present.readiness);
         let overwritten = within(self.deadline, self.object.overwrite()).await;
+        if overwritten.is_ok() && !goes_on {
+            let message = format!(
+                "Overwriting what the external resource holds: {}",
+                present.drift
+            );
+            self.event(Severity::Warning, "OverwritingExternalResource", &message);
+        }
         self.updated(present, overwritten, started).await
     }
 
@@ -304,7 +306,8 @@ impl Pass<'_> {
         info!(drift = %present.drift, ?duration, "Updated");
         let (repeated, up_to_date_at) = self.reconciler.progress.with(&self.uid, |progress| {
             let drift = hash(&present.drift);
-            let repeated = progress.updates.contains(&drift);
+            let known = &progress.updates;
+            let repeated = known.contains(&drift) || known.len() >= STEPS_AT_ONCE;
             if !repeated {
                 progress.updates.push(drift);
             }
@@ -403,6 +406,9 @@ impl Pass<'_> {
     }
 
     async fn delete(&mut self, present: &Present<()>) -> Result<Again, WriteError> {
+        if !self.confirm().await? {
+            return Ok(Again::Now);
+        }
         let started = self.reconciler.clock.elapsed();
         self.want_fresh_look();
         let deleted = within(self.deadline, self.object.delete()).await;

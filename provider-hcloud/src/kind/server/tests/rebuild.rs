@@ -85,7 +85,10 @@ async fn a_disk_is_not_overwritten_twice_whatever_is_lost_in_between() {
         assert!(error.outcome_unknown(), "{error}");
         lost.reached(1).await;
         stage.crash();
-        while stage.is_being_overwritten(&mut one).await {
+        if stage.is_being_overwritten(&mut one).await {
+            let error = stage.overwrite(&mut one).await.unwrap_err();
+            assert!(error.to_string().contains("shows in a moment"), "{error}");
+            stage.hand.advance(Duration::from_secs(10));
             stage.overwrite(&mut one).await.unwrap();
         }
         stage.crash();
@@ -96,7 +99,7 @@ async fn a_disk_is_not_overwritten_twice_whatever_is_lost_in_between() {
         stage.settle(&mut one).await;
         assert_eq!(stage.server(one.id()).image, id_of("debian-13"));
         let servers = stage.project.client.servers();
-        let actions = servers.latest_actions(one.id()).await.unwrap();
+        let actions = servers.latest_actions(one.id(), 1).await.unwrap();
         let rebuilds = actions.iter().filter(|it| it.command == "rebuild_server");
         assert_eq!(rebuilds.count(), 2);
         assert!(stage.look(&mut one).await.drift.is_empty());
@@ -131,9 +134,15 @@ async fn a_rebuild_that_fails_or_is_no_longer_wanted_has_to_be_approved_again() 
     let fails = Fault::on(Method::POST, CALL).fail_action("action_failed", "no disk");
     stage.simulator.faults().inject(fails);
     stage.overwrite(&mut one).await.unwrap();
-    let turns = stage.settle(&mut one).await;
-    assert_eq!(turns.len(), 1);
-    assert!(turns[0].contains("no disk"), "{turns:?}");
+    let present = stage.look(&mut one).await;
+    let servers = stage.servers();
+    let error = servers.update(&one.desired(), &present).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("the rebuild has failed: ") && text.contains("no disk"),
+        "{text}"
+    );
+    assert!(stage.settle(&mut one).await.is_empty());
     let drift = stage.look(&mut one).await.drift;
     let wanted = Some("image.name=ubuntu-24.04".to_owned());
     assert_eq!(drift.replacement(), wanted);
@@ -191,9 +200,10 @@ async fn a_rebuild_that_cannot_be_is_refused_before_anything_is_lost() {
     one.set(&json!({"image": {"name": "debian-31"}}));
     stage.simulator.log().clear();
     let error = stage.overwrite(&mut one).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "spec.forProvider.deleteProtection is true: set it to false to overwrite what it holds"
+    let text = error.to_string();
+    assert!(
+        text.starts_with("spec.forProvider.rebuildProtection: the server is protected"),
+        "{text}"
     );
     assert!(stage.calls().is_empty());
 
@@ -206,4 +216,51 @@ async fn a_rebuild_that_cannot_be_is_refused_before_anything_is_lost() {
         "{text}"
     );
     assert_eq!(stage.server(one.id()).image, id_of("debian-13"));
+}
+
+#[tokio::test]
+async fn an_approval_that_is_taken_back_before_the_rebuild_ends_it() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({})).await;
+    one.set(&json!({"image": {"name": "ubuntu-24.04"}}));
+    stage.overwrite(&mut one).await.unwrap();
+    assert!(stage.is_being_overwritten(&mut one).await);
+    // Without the annotation the reconciler updates.
+    let turns = stage.settle(&mut one).await;
+    assert_eq!(turns, ["rebuild: desired done, observed pending"]);
+    assert_eq!(label(&stage.server(one.id()), REBUILD), None);
+    assert_eq!(stage.rebuilds(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_done_on_an_older_look() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({})).await;
+    one.set(&json!({"image": {"name": "ubuntu-24.04"}}));
+    let unmarked = stage.look(&mut one).await;
+    stage.overwrite(&mut one).await.unwrap();
+    let marked = stage.look(&mut one).await;
+    let servers = stage.servers();
+    servers.overwrite(&one.desired(), &unmarked).await.unwrap();
+    assert_eq!(stage.rebuilds(), 0);
+    stage.settle(&mut one).await;
+    servers.overwrite(&one.desired(), &marked).await.unwrap();
+    assert_eq!(stage.rebuilds(), 0);
+    assert_eq!(label(&stage.server(one.id()), REBUILD), None);
+}
+
+#[tokio::test]
+async fn what_the_server_was_switched_off_for_comes_before_a_rebuild() {
+    let stage = Stage::new().await;
+    let mut one = stage.ready(&json!({"shutdownTimeout": 0})).await;
+    one.set(&json!({"serverType": "cx33", "image": {"name": "ubuntu-24.04"}}));
+    while stage.power(&one) == Power::Running {
+        assert!(!stage.turn(&mut one).await.is_empty());
+    }
+    let drift = stage.look(&mut one).await.drift;
+    assert!(drift.touches("serverType") && drift.replacement().is_none());
+    stage.settle(&mut one).await;
+    assert_eq!(stage.power(&one), Power::Running);
+    let drift = stage.look(&mut one).await.drift;
+    assert!(drift.replacement().is_some() && drift.can_be_overwritten());
 }

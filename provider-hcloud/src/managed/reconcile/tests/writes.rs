@@ -135,6 +135,12 @@ async fn an_update_of_several_steps_goes_on_at_once_and_one_that_does_not_take_b
         drift(&stage, step);
         assert_eq!(stage.reconcile().await, at_once, "{step}");
     }
+    for step in ["a", "b", "c", "d", "e", "f", "g"] {
+        drift(&stage, step);
+        assert_eq!(stage.reconcile().await, at_once, "{step}");
+    }
+    drift(&stage, "another every time");
+    assert_ne!(stage.reconcile().await, at_once);
     for step in ["biggest", "big"] {
         drift(&stage, step);
         assert_ne!(stage.reconcile().await, at_once, "{step} again");
