@@ -49,7 +49,7 @@ tests!(the_end_state_is_the_same_after_every_fault_at_every_request);
 const VARIABLE: &str = "XPLATFORM_ENUMERATE";
 /// Kinds that are worked on at once, and tenants of each of them.
 const KINDS_AT_ONCE: usize = 4;
-const LANES: usize = 3;
+const LANES: usize = 4;
 /// Failures of one kind after which the rest of its cases is left out: each costs its deadline.
 const ENOUGH: usize = 8;
 

@@ -228,7 +228,8 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
         look: Look,
     ) -> Result<Option<Arc<K::Object>>, Error> {
         let objects = self.objects();
-        if let Some(id) = external_name(resource, "the numeric id", parse_id)? {
+        let recorded = external_name(resource, "the numeric id", parse_id)?;
+        if let Some(id) = recorded {
             let found = match look {
                 Look::Shared { max_age } => objects.by_id(id, max_age).await?,
                 Look::Direct => objects.read(id, Priority::Update).await?,
@@ -239,10 +240,12 @@ impl<K: ObjectKind> ObjectsOfProject<K> {
             }
         }
         let uid = resource.uid().unwrap_or_default();
-        let found = match look {
+        let mut found = match look {
             Look::Shared { max_age } => objects.by_label(UID_LABEL, &uid, max_age).await?,
             Look::Direct => objects.search(UID_LABEL, &uid).await?,
         };
+        // A list may show the predecessor for a while, which is gone.
+        found.retain(|object| Some(hcloud::Resource::id(&**object)) != recorded);
         Ok(oldest(found))
     }
 

@@ -1,6 +1,7 @@
 use api::{Firewall, Network, PlacementGroup, PrimaryIP, SSHKey, Volume, VolumeAttachment};
-use hcloud_simulator::{DEFAULT_TOKEN, Fault};
+use hcloud_simulator::{DEFAULT_TOKEN, Fault, Options, Simulator, SteppedClock};
 use http::Method;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
@@ -188,4 +189,46 @@ async fn an_address_and_a_volume_have_prices_and_a_volume_only_grows() {
     assert_eq!(error.retry(), Retry::BackOff, "{error}");
     volumes.delete(&shrunk, &present).await.unwrap();
     assert!(absent(&volumes, &shrunk).await);
+}
+
+#[tokio::test]
+async fn a_predecessor_that_a_list_still_shows_is_not_taken_for_what_was_created() {
+    let steps = SteppedClock::new(Timestamp::UNIX_EPOCH);
+    let options = Options {
+        clock: steps.clock(),
+        ..Options::default()
+    };
+    let simulator = Simulator::start(options).await.unwrap();
+    let networks = ObjectsOfProject::<Networks>::from(simulated::open(&simulator));
+    let desired = Desired::from(network("net", &json!({})));
+    let old = made(&networks, &desired).await;
+    let mut waiting = network("net", &json!({}));
+    let annotations = waiting.meta_mut().annotations.get_or_insert_default();
+    let pending = (
+        "crossplane.io/external-create-pending",
+        "1970-01-01T00:00:02Z",
+    );
+    annotations.insert(pending.0.to_owned(), pending.1.to_owned());
+    let waiting = recorded(waiting, &old);
+    let second = || steps.advance(Duration::from_secs(1));
+    let stale = Fault::on(Method::GET, "/networks").always();
+    let stale = simulator
+        .faults()
+        .inject(stale.stale(Duration::from_secs(2)));
+    second();
+    networks.delete(&desired, &old).await.unwrap();
+    second();
+    // Its answer is lost.
+    let new = networks.create(&desired).await.unwrap();
+    assert!(
+        absent(&networks, &waiting).await,
+        "the list shows the old one"
+    );
+    assert!(stale.hits() > 0);
+    second();
+    second();
+    assert_eq!(
+        seen(&networks, &waiting).await.external_name,
+        new.external_name
+    );
 }
